@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Messages between processes, generated from proto_table.h. A payload becomes a struct only here and a struct a payload
+ * only here; the decoder believes nothing: every field there and in range, and all bytes used, or the message is refused.
+ */
+#ifndef COMMON_PROTO_H
+#define COMMON_PROTO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/proto_table.h"
+#include "common/str.h"
+
+#define PROTO_PAYLOAD_MAX 65536
+
+enum proto_kind {
+#define K(NAME, name) PROTO_KIND_##NAME,
+	PROTO_KINDS(K)
+#undef K
+	    PROTO_KIND_COUNT
+};
+
+enum proto_type {
+#define T(NAME, name, from, to, fd) PROTO_##NAME##_TYPE,
+	PROTO_TABLE(T)
+#undef T
+	    PROTO_TYPE_COUNT
+};
+
+/* clang-format off */
+#define PROTO_STRUCT_u64(name)     uint64_t name;
+#define PROTO_STRUCT_str(name)     struct str name;
+#define PROTO_STRUCT_blob(name)    struct str name;
+#define PROTO_STRUCT_boolean(name) bool name;
+#define PROTO_STRUCT_choice(name)  unsigned name;
+#define F(kind, name, limit)       PROTO_STRUCT_##kind(name)
+#define T(NAME, name, from, to, fd) struct msg_##name { PROTO_##NAME(F) };
+PROTO_TABLE(T)
+#undef T
+#undef F
+
+/* Room for any of them, as the decoder fills it. */
+union proto_message {
+#define T(NAME, name, from, to, fd) struct msg_##name name;
+	PROTO_TABLE(T)
+#undef T
+};
+/* clang-format on */
+
+/* Values of choice fields. */
+enum proto_body { PROTO_BODY_7BIT, PROTO_BODY_8BITMIME };
+enum proto_delivery { PROTO_DELIVERY_RELAY, PROTO_DELIVERY_LOCAL };
+enum proto_answer { PROTO_ANSWER_FOUND, PROTO_ANSWER_NONE, PROTO_ANSWER_TEMPORARY };
+enum proto_refusal { PROTO_REFUSAL_TEMPORARY, PROTO_REFUSAL_NO_ROOM, PROTO_REFUSAL_TICKET };
+enum proto_result { PROTO_RESULT_DELIVERED, PROTO_RESULT_DEFERRED, PROTO_RESULT_FAILED };
+enum proto_route {
+	PROTO_ROUTE_FOUND,
+	PROTO_ROUTE_NO_DOMAIN, /* NXDOMAIN, or a name without any address: permanent */
+	PROTO_ROUTE_NULL_MX,   /* RFC 7505: permanent, 556 5.1.10 */
+	PROTO_ROUTE_TEMPORARY,
+	PROTO_ROUTE_BROKEN /* the answer breaks our limits or is no mail route: permanent */
+};
+enum proto_entry_state {
+	PROTO_ENTRY_WAITING,  /* for its time */
+	PROTO_ENTRY_READY,    /* due, for its turn */
+	PROTO_ENTRY_RUNNING,  /* handed to relay or mailbox */
+	PROTO_ENTRY_PAUSED,   /* by the administrator */
+	PROTO_ENTRY_HELD      /* its action is no longer in the configuration */
+};
+enum proto_pause { PROTO_PAUSE_SMTP, PROTO_PAUSE_MDA, PROTO_PAUSE_MTA };
+/* Ids of LISTENER that are not an index of the configuration. */
+enum proto_socket { PROTO_SOCKET_CONTROL = 1000 };
+
+#define PROTO_OWNER_ANY  UINT32_MAX       /* every owner's mail: a request of root */
+#define PROTO_OWNER_NONE (UINT32_MAX - 1) /* mail that came from the network belongs to nobody */
+
+const char *proto_kind_name(enum proto_kind kind);
+const char *proto_type_name(enum proto_type type);
+
+/* Whether the table lets kind `from` send this type to kind `to`. type may be any number. */
+bool proto_allowed(unsigned type, enum proto_kind from, enum proto_kind to);
+
+/* Whether a pair of sockets exists between the two, in either order; the parent's edges are not in this question. */
+bool proto_edge(enum proto_kind a, enum proto_kind b);
+
+/* Whether a descriptor comes with this type. */
+bool proto_has_descriptor(enum proto_type type);
+
+/*
+ * Appends the payload of a message to out; msg is the struct of that type. Returns false, out as it was, when a field is
+ * over its limit (a mistake of the caller's) or out has no room.
+ */
+bool proto_encode(enum proto_type type, const void *msg, struct buf *out);
+
+/*
+ * Fills msg, of union proto_message's size, with views into payload. Returns false when any field is missing, over its
+ * limit, not canonical, or bytes are left over.
+ */
+bool proto_decode(enum proto_type type, struct str payload, void *msg);
+
+/* Appends "name field=value ..." for people; blobs show their length only, so keys and bodies are never printed. */
+void proto_print(enum proto_type type, const void *msg, struct buf *out);
+
+/* Fills msg with a valid sample of the type for tests and the fuzzer; texts come from static storage. */
+void proto_sample(enum proto_type type, unsigned variant, void *msg);
+
+#endif
