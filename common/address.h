@@ -16,19 +16,29 @@
 
 #define ADDRESS_LOCAL_MAX  64  /* bytes, RFC 5321 section 4.5.3.1.1; of the decoded local part and of its quoted form */
 #define ADDRESS_DOMAIN_MAX 255 /* bytes, section 4.5.3.1.2 */
-#define ADDRESS_MAX        (2 * ADDRESS_LOCAL_MAX + 2 + 1 + ADDRESS_DOMAIN_MAX) /* bytes of the written form, section 4.5.3.1.3 limits it further on input */
+#define ADDRESS_PATH_MAX   256 /* bytes, section 4.5.3.1.3: on input, with angle brackets and source route */
+#define ADDRESS_MAX        (2 * ADDRESS_LOCAL_MAX + 2 + 1 + ADDRESS_DOMAIN_MAX) /* bytes of the written form */
 
+/*
+ * local is decoded: without quotes and backslashes; it never holds NUL or control bytes. domain is in lower case (ASCII),
+ * "" for the null path and <postmaster>; a literal is in brackets and in canonical form: "[192.0.2.1]",
+ * "[ipv6:2001:db8::1]".
+ */
 struct address {
-	char local[ADDRESS_LOCAL_MAX + 1];   /* decoded: without quotes and backslashes; never holds NUL or control bytes */
-	char domain[ADDRESS_DOMAIN_MAX + 1]; /* lower case (ASCII); literals with brackets; "" for the null path and <postmaster> */
-	bool null;                           /* the null reverse-path <> */
-	bool utf8;                           /* has bytes above 0x7f: needs SMTPUTF8 */
+	char local[ADDRESS_LOCAL_MAX + 1];
+	char domain[ADDRESS_DOMAIN_MAX + 1];
+	bool null; /* the null reverse-path <> */
+	bool utf8; /* has bytes above 0x7f: needs SMTPUTF8 */
 };
 
+/*
+ * Without ADDRESS_UTF8_ALLOWED bytes above 0x7f are an error. Who has to tell "553 5.6.7" from "501" allows them and
+ * looks at utf8 then.
+ */
 enum address_rules {
 	ADDRESS_NULL_ALLOWED = 1,       /* "<>": reverse-paths */
 	ADDRESS_POSTMASTER_ALLOWED = 2, /* "<postmaster>" without domain, any case: RCPT (section 4.5.1) */
-	ADDRESS_UTF8_ALLOWED = 4,       /* RFC 6531; without it bytes above 0x7f are an error */
+	ADDRESS_UTF8_ALLOWED = 4,       /* RFC 6531 */
 	ADDRESS_LOCAL_ONLY_ALLOWED = 8, /* "<user>" without domain, for the local submission path and sendmail */
 };
 
@@ -53,7 +63,10 @@ bool address_equal(const struct address *a, const struct address *b); /* local p
 /* A host name or domain (section 4.1.2 Domain): labels of letters, digits, hyphens inside, each at most 63, 255 in all. */
 bool address_is_domain(struct str s);
 
-/* An address literal in brackets (section 4.1.3): "[192.0.2.1]" or "[IPv6:2001:db8::1]", or a general one. */
+/*
+ * An address literal in brackets (section 4.1.3): "[192.0.2.1]" or "[IPv6:2001:db8::1]". A general one needs a tag that
+ * IANA has registered, and there is none but IPv6.
+ */
 bool address_is_literal(struct str s);
 
 /* A name as EHLO or HELO may give it: a domain or an address literal; underscores in labels are tolerated there. */

@@ -13,11 +13,11 @@
 #include "common/str.h"
 
 struct buf {
-	char *data;  /* the block; its first `head` bytes are consumed. NULL while nothing was ever held */
+	char *data; /* the block; its first `head` bytes are consumed. NULL while nothing was ever held */
 	size_t head;
-	size_t len;  /* bytes held, from data + head on */
-	size_t cap;  /* size of the block */
-	size_t max;  /* len never passes it */
+	size_t len; /* bytes held, from data + head on */
+	size_t cap; /* size of the block */
+	size_t max; /* len never passes it */
 };
 
 /* An empty buffer that will hold at most max bytes. Allocates nothing. */

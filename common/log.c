@@ -34,9 +34,9 @@ static const char *const field_names[] = {
 };
 
 enum {
-	VALUE_MAX = 512,        /* bytes of one value, before escaping; a longer one ends in "..." */
-	GATHER_MAX = 4 * 4096,  /* bytes of lines kept for one turn */
-	WRITE_MAX = PIPE_BUF,   /* a write up to this is never mixed with another process' */
+	VALUE_MAX = 512,       /* bytes of one value, before escaping; a longer one ends in "..." */
+	GATHER_MAX = 4 * 4096, /* bytes of lines kept for one turn */
+	WRITE_MAX = PIPE_BUF,  /* a write up to this is never mixed with another process' */
 };
 
 static struct {
@@ -46,7 +46,7 @@ static struct {
 	bool datagrams;
 	enum log_format format;
 	enum log_level level;
-	uint64_t lost;        /* lines dropped since the last one that was written */
+	uint64_t lost; /* lines dropped since the last one that was written */
 	size_t len;
 	char gathered[GATHER_MAX];
 } logger = { "postern", 0, STDERR_FILENO, false, LOG_TEXT, LOG_INFO, 0, 0, "" };
@@ -125,8 +125,7 @@ log_ms(enum log_field_name name, int64_t value_ms)
 	return (struct log_field){ .name = name, .kind = LOG_VALUE_MS, .u64 = value_ms < 0 ? 0 : (uint64_t)value_ms };
 }
 
-static void
-put(struct line *line, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void put(struct line *line, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 static void
 put(struct line *line, const char *fmt, ...)
@@ -163,7 +162,8 @@ put_escaped(struct line *line, struct str s)
 			line->text[line->len++] = (char)c;
 		} else {
 			char escaped[8];
-			int n = snprintf(escaped, sizeof(escaped), logger.format == LOG_JSON ? "\\u%04x" : "\\x%02x", c);
+			int n =
+			    snprintf(escaped, sizeof(escaped), logger.format == LOG_JSON ? "\\u%04x" : "\\x%02x", c);
 			memcpy(line->text + line->len, escaped, (size_t)n);
 			line->len += (size_t)n;
 		}
@@ -224,7 +224,8 @@ put_head(struct line *line, enum log_level level, const char *event)
 	struct timespec now;
 
 	if (logger.datagrams)
-		put(line, "<%d>postern/%s[%d]: ", SYSLOG_FACILITY_MAIL | levels[level].syslog_priority, logger.name, logger.pid);
+		put(line, "<%d>postern/%s[%d]: ", SYSLOG_FACILITY_MAIL | levels[level].syslog_priority, logger.name,
+		    logger.pid);
 	if (!logger.datagrams || logger.format == LOG_JSON) {
 		(void)clock_gettime(CLOCK_REALTIME, &now);
 		(void)date_format_iso((int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000, stamp);

@@ -45,18 +45,18 @@ void log_flush(void);
 /* Bounded by LOG_LINE_MAX: a line that is too long loses the ends of its longest values. Safe in one thread only. */
 void log_event(enum log_level level, const char *event, const struct log_field *fields, size_t count);
 
-#define LOG_EVENT(level, event, ...)                                                     \
-	log_event((level), (event), (const struct log_field[]) { __VA_ARGS__ },                \
-	    sizeof((const struct log_field[]) { __VA_ARGS__ }) / sizeof(struct log_field))
+#define LOG_EVENT(level, event, ...)                                           \
+	log_event((level), (event), (const struct log_field[]){ __VA_ARGS__ }, \
+	    sizeof((const struct log_field[]){ __VA_ARGS__ }) / sizeof(struct log_field))
 
-#define log_error(event, ...)	LOG_EVENT(LOG_ERROR, event, __VA_ARGS__)
+#define log_error(event, ...)   LOG_EVENT(LOG_ERROR, event, __VA_ARGS__)
 #define log_warning(event, ...) LOG_EVENT(LOG_WARNING, event, __VA_ARGS__)
-#define log_notice(event, ...)	LOG_EVENT(LOG_NOTICE, event, __VA_ARGS__)
-#define log_info(event, ...)	LOG_EVENT(LOG_INFO, event, __VA_ARGS__)
-#define log_trace(event, ...)                                        \
-	do {                                                         \
-		if (log_get_level() == LOG_TRACE)                    \
-			LOG_EVENT(LOG_TRACE, event, __VA_ARGS__);    \
+#define log_notice(event, ...)  LOG_EVENT(LOG_NOTICE, event, __VA_ARGS__)
+#define log_info(event, ...)    LOG_EVENT(LOG_INFO, event, __VA_ARGS__)
+#define log_trace(event, ...)                                     \
+	do {                                                      \
+		if (log_get_level() == LOG_TRACE)                 \
+			LOG_EVENT(LOG_TRACE, event, __VA_ARGS__); \
 	} while (0)
 
 /* Fields: the name of log_fields.h and the kind of its value. */
@@ -73,9 +73,9 @@ struct log_field log_ms(enum log_field_name name, int64_t value_ms);
 _Noreturn void fatal(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* Stays on in release builds. */
-#define invariant(condition)                                                           \
-	do {                                                                           \
-		if (!(condition))                                                      \
+#define invariant(condition)                                                                  \
+	do {                                                                                  \
+		if (!(condition))                                                             \
 			fatal("%s:%d: invariant failed: %s", __FILE__, __LINE__, #condition); \
 	} while (0)
 

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "common/buf.h"
+#include "common/fields.h"
 #include "common/proto_table.h"
 #include "common/str.h"
 
@@ -30,16 +31,9 @@ enum proto_type {
 };
 
 /* clang-format off */
-#define PROTO_STRUCT_u64(name)     uint64_t name;
-#define PROTO_STRUCT_str(name)     struct str name;
-#define PROTO_STRUCT_blob(name)    struct str name;
-#define PROTO_STRUCT_boolean(name) bool name;
-#define PROTO_STRUCT_choice(name)  unsigned name;
-#define F(kind, name, limit)       PROTO_STRUCT_##kind(name)
-#define T(NAME, name, from, to, fd) struct msg_##name { PROTO_##NAME(F) };
+#define T(NAME, name, from, to, fd) struct msg_##name { PROTO_##NAME(FIELDS_MEMBER) };
 PROTO_TABLE(T)
 #undef T
-#undef F
 
 /* Room for any of them, as the decoder fills it. */
 union proto_message {
@@ -63,11 +57,11 @@ enum proto_route {
 	PROTO_ROUTE_BROKEN /* the answer breaks our limits or is no mail route: permanent */
 };
 enum proto_entry_state {
-	PROTO_ENTRY_WAITING,  /* for its time */
-	PROTO_ENTRY_READY,    /* due, for its turn */
-	PROTO_ENTRY_RUNNING,  /* handed to relay or mailbox */
-	PROTO_ENTRY_PAUSED,   /* by the administrator */
-	PROTO_ENTRY_HELD      /* its action is no longer in the configuration */
+	PROTO_ENTRY_WAITING, /* for its time */
+	PROTO_ENTRY_READY,   /* due, for its turn */
+	PROTO_ENTRY_RUNNING, /* handed to relay or mailbox */
+	PROTO_ENTRY_PAUSED,  /* by the administrator */
+	PROTO_ENTRY_HELD     /* its action is no longer in the configuration */
 };
 enum proto_pause { PROTO_PAUSE_SMTP, PROTO_PAUSE_MDA, PROTO_PAUSE_MTA };
 /* Ids of LISTENER that are not an index of the configuration. */

@@ -3,12 +3,7 @@
  * Who may say what to whom: every message between processes, declared once. From this come the structs, encoding,
  * decoding, the check of sender and receiver, printing, and the seeds of the fuzzer (proto.h, proto.c).
  *
- * A field is F(kind, name, limit):
- *	u64      a number up to limit
- *	str      text without NUL, at most limit bytes; a view into the payload
- *	blob     any bytes, at most limit; likewise a view
- *	boolean  0 or 1 (limit 1)
- *	choice   one of an enumeration; limit is its last value
+ * A field is F(kind, name, limit), as fields.h says.
  *
  * A message is T(NAME, name, FROM, TO, descriptor): FROM and TO are sets of kinds, descriptor says whether one file
  * descriptor comes with it. Every message has in its header the 64-bit id of what it speaks about; the comment says of

@@ -15,9 +15,12 @@ struct str {
 	size_t len;
 };
 
-#define STR(literal) { literal, sizeof(literal) - 1 }      /* initialiser */
-#define S(literal)   ((struct str)STR(literal))            /* value */
-#define STR_ARG(s)   (int)(s).len, (s).ptr                 /* for "%.*s", text that was checked before */
+#define STR(literal)                         \
+	{                                    \
+		literal, sizeof(literal) - 1 \
+	}                                     /* initialiser */
+#define S(literal) ((struct str)STR(literal)) /* value */
+#define STR_ARG(s) (int)(s).len, (s).ptr      /* for "%.*s", text that was checked before */
 
 /* A view of the terminated string text. */
 struct str str_of(const char *text);
