@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Group commit. One thread owns every write transaction from begin to commit (LMDB binds it to its thread); the loop hands
+ * it steps, functions over the transaction, which it gathers into one transaction: everything that came while the last
+ * commit ran goes into the next. A step's `done` runs in the loop, after the commit: with STORE_OK only when it is on disk.
+ *
+ * When a commit fails for want of room, the batch is done again without the steps that need room (STEP_ACCEPT): those hear
+ * STORE_NO_ROOM, deliveries and deletes go on. When it fails otherwise all hear STORE_FAILED, and the process then ends.
+ */
+#ifndef QUEUE_COMMITTER_H
+#define QUEUE_COMMITTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "queue/store.h"
+
+#define COMMITTER_BATCH_BYTES (4 * 1024 * 1024) /* of bodies */
+#define COMMITTER_BATCH_STEPS 4096
+#define COMMITTER_LAZY_MS     20 /* how long a step that nobody waits for may wait for company */
+
+enum step_kind {
+	STEP_ACCEPT, /* adds mail: may be refused for want of room; somebody waits for it */
+	STEP_URGENT, /* somebody waits for it */
+	STEP_LAZY    /* results, history: may wait COMMITTER_LAZY_MS for company */
+};
+
+struct step;
+typedef void step_run_fn(struct store_txn *txn, struct step *step); /* on the committer's thread; may run twice */
+typedef void step_done_fn(
+    struct step *step, enum store_failure failure); /* in the loop; the step is the callee's again */
+
+/* The first member of the caller's own struct, which has all the step needs. */
+struct step {
+	enum step_kind kind;
+	size_t bytes; /* of body data it writes: counts towards the batch's limit */
+	step_run_fn *run;
+	step_done_fn *done;
+	/* the committer's */
+	struct step *next;
+	enum store_failure failure;
+};
+
+struct committer;
+
+/* Before confinement ends: starts the thread. Fatal where that fails. The loop must exist. */
+struct committer *committer_new(struct store *store);
+
+/* Hands over a step; keeps it until done. In the order of handing over, steps see each other's writes. */
+void committer_add(struct committer *c, struct step *step);
+
+/* Steps handed over and not yet done: what is not yet on disk. */
+size_t committer_pending(const struct committer *c);
+
+/* Commits what is there, waits for it, runs the done functions, ends the thread. */
+void committer_free(struct committer *c);
+
+#endif

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The only door to the storage: nothing above it knows LMDB. One environment, one writer, full durability: a write
+ * transaction that store_commit says true of is on disk. The functions over struct store_txn are typed reads and writes of
+ * the records of records.h; they run wherever the transaction runs (write transactions on the committer's thread, read
+ * transactions on any), take time and randomness from their callers, and do no other I/O, so a simulation can drive them.
+ *
+ * Failures: a read returns STORE_FOUND, STORE_NONE or STORE_BROKEN (a record that is damaged; err says which). A write
+ * that fails leaves the transaction useless: the first error is kept in it, all later calls do nothing, and store_commit
+ * returns it. So a sequence of writes needs no check between.
+ */
+#ifndef QUEUE_STORE_H
+#define QUEUE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/error.h"
+#include "common/str.h"
+#include "queue/records.h"
+
+struct store;
+struct store_txn;
+
+enum store_found { STORE_FOUND, STORE_NONE, STORE_BROKEN };
+
+/* Why a commit failed, which decides what the clients hear. */
+enum store_failure {
+	STORE_OK,
+	STORE_NO_ROOM, /* disk or map full: 452 4.3.1; nothing changed; goes on */
+	STORE_FAILED /* a sync or write failed, or the store is damaged: 451, and the process ends (never retried as if good) */
+};
+
+struct store_options {
+	uint64_t size_max;      /* of the map, and so of the file; bytes */
+	uint64_t prealloc_step; /* bytes the file grows by at once; 0: default 16 MiB, less on a small file system */
+};
+
+/*
+ * Opens the store in directory dir, making it where there is none, checks schema version, lock (a second daemon), kind of
+ * file system (a network file system is refused), and clears stale readers. Returns fresh; NULL with err set: what, where,
+ * and what was expected.
+ */
+struct store *store_open(const char *dir, const struct store_options *options, struct error *err);
+void store_close(struct store *s);
+
+/* Bytes that can still be stored, by the file system's and the map's free room, less the reserve for deliveries. */
+uint64_t store_room(struct store *s);
+
+/* --- transactions --- */
+
+/* The one write transaction, on the thread that will commit it. NULL with err set when it cannot begin. */
+struct store_txn *store_begin(struct store *s, struct error *err);
+
+/* Ends txn: true only when everything in it is on disk. Else nothing of it is, *failure says why, err is set. */
+bool store_commit(struct store_txn *txn, enum store_failure *failure, struct error *err);
+void store_abort(struct store_txn *txn);
+
+/* A read transaction: a consistent view until store_read_end, within a turn or a reader's request (short: it pins pages). */
+struct store_txn *store_read(struct store *s, struct error *err);
+void store_read_end(struct store_txn *txn);
+
+/* The first error of this transaction, STORE_OK while there is none. */
+enum store_failure store_failed(const struct store_txn *txn);
+
+/* Gives up a write transaction from within: what it would have been committed for is refused with the failure. */
+void store_fail(struct store_txn *txn, enum store_failure failure, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* --- body --- */
+
+/* Stores a piece of the body; data 1 to RECORD_PIECE_DATA bytes, every piece but the last exactly so many. */
+void store_put_piece(struct store_txn *txn, uint64_t message, uint32_t sequence, struct str data);
+
+/* *data is a view that lasts as long as the transaction. */
+enum store_found store_get_piece(
+    struct store_txn *txn, uint64_t message, uint32_t sequence, struct str *data, struct error *err);
+
+/* Marks a message's pieces as nobody's (coming, or done), or takes the mark away. */
+void store_mark_sweep(struct store_txn *txn, uint64_t message);
+void store_unmark_sweep(struct store_txn *txn, uint64_t message);
+
+/* Deletes at most limit pieces of marked messages, and the marks of those that have none left; skip(arg, id) true: not that one (still coming in). Returns true when there may be more. */
+bool store_sweep(struct store_txn *txn, size_t limit, bool (*skip)(void *arg, uint64_t message), void *arg);
+
+/* --- messages and recipients --- */
+
+void store_put_message(struct store_txn *txn, uint64_t message, const struct record_message *record);
+enum store_found store_get_message(
+    struct store_txn *txn, uint64_t message, struct record_message *out, struct error *err);
+
+/* Deletes record and expiry entry, and its pieces: at once where they are few, else by a sweep mark. */
+void store_delete_message(struct store_txn *txn, uint64_t message);
+
+/* The first message with an id above `after`; STORE_NONE at the end. */
+enum store_found store_next_message(
+    struct store_txn *txn, uint64_t after, uint64_t *message, struct record_message *out, struct error *err);
+
+/*
+ * Puts a recipient and its schedule entry (destination id, due_us), moving the entry where the recipient had another, and
+ * keeps the destinations' counts. A recipient is always scheduled: there is no other way to put one.
+ */
+void store_put_recipient(
+    struct store_txn *txn, uint64_t message, uint32_t number, const struct record_recipient *record);
+enum store_found store_get_recipient(
+    struct store_txn *txn, uint64_t message, uint32_t number, struct record_recipient *out, struct error *err);
+
+/* The first recipient of message with a number of at least from. */
+enum store_found store_next_recipient(struct store_txn *txn, uint64_t message, uint32_t from, uint32_t *number,
+    struct record_recipient *out, struct error *err);
+
+/* Deletes a recipient and its schedule entry; says whether the message has any left. */
+void store_delete_recipient(struct store_txn *txn, uint64_t message, uint32_t number, bool *last);
+
+/* --- schedule --- */
+
+struct store_entry {
+	uint64_t due_us;
+	uint64_t message;
+	uint32_t number;
+};
+
+/* The first entry of the destination behind `after` (all zero: from its start). */
+enum store_found store_next_entry(
+    struct store_txn *txn, uint64_t destination, const struct store_entry *after, struct store_entry *out);
+
+/* The first expiry entry at or behind time; key (expires_ms, message). */
+enum store_found store_first_expiry(struct store_txn *txn, uint64_t *expires_ms, uint64_t *message);
+void store_put_expiry(struct store_txn *txn, uint64_t expires_ms, uint64_t message);
+void store_delete_expiry(struct store_txn *txn, uint64_t expires_ms, uint64_t message);
+
+/* --- destinations --- */
+
+/*
+ * The destination of that kind (enum proto_delivery, or RECIPIENT_UNROUTED) and name: its id, made where there is none yet. Returns 0 when the transaction has
+ * failed.
+ */
+uint64_t store_destination(struct store_txn *txn, unsigned kind, struct str name);
+
+/* By id; kind and name are views as long as the transaction. */
+enum store_found store_get_destination(struct store_txn *txn, uint64_t id, unsigned *kind, struct str *name,
+    struct record_destination *out, struct error *err);
+
+/* Writes down-state, failures and text; id and waiting are the store's. */
+void store_put_destination(struct store_txn *txn, uint64_t id, const struct record_destination *record);
+
+/* Deletes a destination that nothing waits for; does nothing where something does. */
+void store_drop_destination(struct store_txn *txn, uint64_t id);
+
+/* All destinations, in the order of their keys, behind `after` (0: from the start). */
+enum store_found store_next_destination(struct store_txn *txn, uint64_t after, uint64_t *id, unsigned *kind,
+    struct str *name, struct record_destination *out, struct error *err);
+
+/* --- history, state, meta --- */
+
+/* time_us has to rise with every call of a transaction where message, number and event are the same. */
+void store_put_history(struct store_txn *txn, uint64_t time_us, uint64_t message, uint32_t number,
+    enum record_event event, const struct record_history *record);
+enum store_found store_next_history(struct store_txn *txn, uint64_t after_us, uint64_t *time_us, uint64_t *message,
+    uint32_t *number, enum record_event *event, struct record_history *out, struct error *err);
+
+/* Deletes at most limit entries older than before_us. Returns true when there may be more. */
+bool store_prune_history(struct store_txn *txn, uint64_t before_us, size_t limit);
+
+enum store_meta {
+	STORE_META_NEXT_MESSAGE,
+	STORE_META_ACCEPTED,
+	STORE_META_DELIVERED,
+	STORE_META_DEFERRED,
+	STORE_META_BOUNCED,
+	STORE_META_REMOVED,
+	STORE_META_COUNT
+};
+uint64_t store_get_meta(struct store_txn *txn, enum store_meta what);
+void store_put_meta(struct store_txn *txn, enum store_meta what, uint64_t value);
+
+/* The small things other processes keep over a restart (database `state`); expires_ms 0: for ever. */
+void store_put_state(struct store_txn *txn, struct str kind, struct str key, struct str value, uint64_t expires_ms);
+enum store_found store_get_state(
+    struct store_txn *txn, struct str kind, struct str key, struct str *value, uint64_t *expires_ms, struct error *err);
+
+/*
+ * Checks every invariant of records.h in one read transaction: each record decodes, each message has its pieces, each
+ * recipient its message, schedule entry and destination, each entry its recipient, counts are right, nothing is nobody's.
+ * Calls report for each thing that is wrong; returns how many there were.
+ */
+uint64_t store_check(struct store_txn *txn, void (*report)(void *arg, const char *text), void *arg);
+
+#endif
