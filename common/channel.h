@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/error.h"
 #include "common/proto.h"
 
 #define CHANNEL_OUT_MAX   (96 * 1024 * 1024) /* bytes: body windows of all sessions (64 MiB), and small messages */
