@@ -8,20 +8,28 @@
 #define COMMON_SANDBOX_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/error.h"
 #include "common/proto.h"
 
+#define SANDBOX_PORTS_MAX 64
+
+/* Zeroed: nothing is reachable. */
 struct sandbox_place {
-	const char *root;    /* chroot to it; NULL: none */
-	const char *account; /* become it; NULL: stay */
-	const char
-	    *beneath; /* the one directory that stays reachable, read and write, where there is no chroot; NULL: none */
-	bool read_only_system;  /* Landlock: /etc, /usr, /run, /var/lib may be read (userdb, for NSS) */
-	uint64_t file_size_max; /* RLIMIT_FSIZE; 0: writes no file */
-	uint64_t files_max;     /* RLIMIT_NOFILE; 0: as it is */
+	const char *root;                    /* chroot to it; NULL: none */
+	const char *account;                 /* become it; NULL: stay */
+	const char *beneath;                 /* a directory that stays reachable, read and write; NULL: none */
+	bool read_only_system;               /* /etc, /usr, /lib, /run and /var/lib may be read (userdb, for NSS) */
+	bool writes_files;                   /* else RLIMIT_FSIZE is 0 */
+	uint16_t connect[SANDBOX_PORTS_MAX]; /* TCP ports it may connect to; kernel 6.7 and later hold it */
+	size_t connect_count;
+	bool connect_any; /* the configuration names more ports than the list takes */
 };
+
+/* Adds a port to the list, once; sets connect_any when there is no more place. */
+void sandbox_allow_port(struct sandbox_place *place, uint16_t port);
 
 /*
  * First half: limits, chroot, account, no_new_privs, non-dumpable, no capabilities, Landlock. Without root (privileged
@@ -33,7 +41,8 @@ bool sandbox_drop(const struct sandbox_place *place, bool privileged, struct err
 /* Second half, after threads were started: the system-call filter of that kind, for all threads. */
 bool sandbox_filter(enum proto_kind kind, struct error *err);
 
-/* The filter's default action writes the name of the refused call to this descriptor. Call before sandbox_filter. */
+/* Where the name of a refused call is written, and the name of this process in that line. Before sandbox_filter; again
+ * when the descriptor changes. */
 void sandbox_log_to(int fd, const char *process_name);
 
 #endif
