@@ -7,14 +7,14 @@
 #include <string.h>
 
 #define LABEL_MAX       63 /* bytes, RFC 1035 section 2.3.4 */
-#define U_LABEL_MAX     59 /* code points: each takes at least one digit behind the "xn--" of the 63 bytes of its A-label */
+#define U_LABEL_MAX     59 /* code points: each takes a digit or more behind the "xn--" of an A-label */
 #define TAG_IPV6        "ipv6:"
 #define GROUPS_MAX      8 /* of an IPv6 address */
 #define GROUPS_COMP_MAX 6 /* beside a "::", which stands for at least two: RFC 5321 section 4.1.3 */
 
 /*
- * The input, how far it is read, and why it was refused. A reason is a constant, never bytes from outside; the first one
- * found stays, since it is the most precise.
+ * The input, how far it is read, and why it was refused. A reason is a constant, never bytes from outside; the first
+ * one found stays, since it is the most precise.
  */
 struct scan {
 	struct str s;
@@ -30,8 +30,8 @@ struct range {
 };
 
 /*
- * Never in an address: C1 controls, separators of lines and paragraphs, what changes the direction of the text (it makes
- * one address look like another), and what is no character.
+ * Never in an address: C1 controls, separators of lines and paragraphs, what changes the direction of the text (it
+ * makes one address look like another), and what is no character.
  */
 static const struct range refused_everywhere[] = { { 0x80, 0x9f }, { 0x61c, 0x61c }, { 0x200e, 0x200f },
 	{ 0x2028, 0x202e }, { 0x2066, 0x2069 }, { 0xfdd0, 0xfdef }, { 0xfffe, 0xffff } };
@@ -367,9 +367,9 @@ read_ipv6(struct str s, uint8_t out[2 * GROUPS_MAX])
 }
 
 /*
- * Writes the content of a literal in its one canonical form, so that [192.0.2.001] cannot pass by a rule for [192.0.2.1].
- * Section 4.1.3 asks for a tag that IANA has registered: there is none but IPv6, and an unknown kind of address could be
- * neither reached nor compared.
+ * Writes the content of a literal in its one canonical form, so that [192.0.2.001] cannot pass by a rule for
+ * [192.0.2.1]. Section 4.1.3 asks for a tag that IANA has registered: there is none but IPv6, and an unknown kind of
+ * address could be neither reached nor compared.
  */
 static bool
 literal_write(struct str content, char *dst, size_t size)

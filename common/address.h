@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Mail addresses of the envelope (RFC 5321 section 4.1.2, 4.1.3; RFC 6531 section 3.3 for UTF-8). This is the only parser of addresses in
- * the tree: everything that needs local part or domain gets it from a struct address that was made here. Strict: what is
- * not in the grammar is refused with a reason, nothing is repaired. Quotes that are not needed are removed, so that
- * equal addresses are equal bytes.
+ * Mail addresses of the envelope (RFC 5321 section 4.1.2, 4.1.3; RFC 6531 section 3.3 for UTF-8). This is the only
+ * parser of addresses in the tree: everything that needs local part or domain gets it from a struct address that was
+ * made here. Strict: what is not in the grammar is refused with a reason, nothing is repaired. Quotes that are not
+ * needed are removed, so that equal addresses are equal bytes.
  */
 #ifndef COMMON_ADDRESS_H
 #define COMMON_ADDRESS_H
@@ -20,8 +20,8 @@
 #define ADDRESS_MAX        (2 * ADDRESS_LOCAL_MAX + 2 + 1 + ADDRESS_DOMAIN_MAX) /* bytes of the written form */
 
 /*
- * local is decoded: without quotes and backslashes; it never holds NUL or control bytes. domain is in lower case (ASCII),
- * "" for the null path and <postmaster>; a literal is in brackets and in canonical form: "[192.0.2.1]",
+ * local is decoded: without quotes and backslashes; it never holds NUL or control bytes. domain is in lower case
+ * (ASCII), "" for the null path and <postmaster>; a literal is in brackets and in canonical form: "[192.0.2.1]",
  * "[ipv6:2001:db8::1]".
  */
 struct address {
@@ -44,8 +44,9 @@ enum address_rules {
 
 /*
  * Parses a path at the start of s: "<" [ A-d-l ":" ] Mailbox ">" and, where rules allow, its special forms. A source
- * route is checked, and dropped (section 3.6.1, appendix C). *rest is what follows the ">". On failure returns false and sets err
- * (ERROR_PERMANENT) with the reason; *out and *rest are untouched.
+ * route is checked, and dropped (section 3.6.1, appendix C). *rest is what follows the ">": it is for the caller to see
+ * that nothing or a space stands there. On failure returns false and sets err (ERROR_PERMANENT) with the reason; *out
+ * and *rest are untouched.
  */
 bool address_parse_path(struct str s, unsigned rules, struct address *out, struct str *rest, struct error *err);
 
@@ -60,7 +61,7 @@ size_t address_format(const struct address *address, char *dst);
 
 bool address_equal(const struct address *a, const struct address *b); /* local part by bytes, domain in any case */
 
-/* A host name or domain (section 4.1.2 Domain): labels of letters, digits, hyphens inside, each at most 63, 255 in all. */
+/* A host name or domain (section 4.1.2): ASCII labels of at most 63 bytes, hyphens only inside, 255 bytes in all. */
 bool address_is_domain(struct str s);
 
 /*

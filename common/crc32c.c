@@ -8,18 +8,27 @@
 #endif
 
 /*
- * Eight bytes a step, by table: tables[k][b] is the CRC of the byte b with k zero bytes behind it. It is linear in b, so
- * that the eight values of single bits make all 256 of a row, at compile time: nothing to initialise, no page of one's own.
+ * Eight bytes a step, by table: tables[k][b] is the CRC of the byte b with k zero bytes behind it. It is linear in b,
+ * so that the eight values of single bits make all 256 of a row, at compile time: nothing to initialise, no page of
+ * one's own.
  */
 /* clang-format off */
 #define BIT(b, i, value) ((b) >> (i) & 1 ? (value) : 0u)
 #define ENTRY(b, v0, v1, v2, v3, v4, v5, v6, v7) \
 	BIT(b, 0, v0) ^ BIT(b, 1, v1) ^ BIT(b, 2, v2) ^ BIT(b, 3, v3) ^ \
 	BIT(b, 4, v4) ^ BIT(b, 5, v5) ^ BIT(b, 6, v6) ^ BIT(b, 7, v7)
-#define ENTRIES_4(b, ...)   ENTRY(b, __VA_ARGS__), ENTRY((b) + 1, __VA_ARGS__), ENTRY((b) + 2, __VA_ARGS__), ENTRY((b) + 3, __VA_ARGS__)
-#define ENTRIES_16(b, ...)  ENTRIES_4(b, __VA_ARGS__), ENTRIES_4((b) + 4, __VA_ARGS__), ENTRIES_4((b) + 8, __VA_ARGS__), ENTRIES_4((b) + 12, __VA_ARGS__)
-#define ENTRIES_64(b, ...)  ENTRIES_16(b, __VA_ARGS__), ENTRIES_16((b) + 16, __VA_ARGS__), ENTRIES_16((b) + 32, __VA_ARGS__), ENTRIES_16((b) + 48, __VA_ARGS__)
-#define TABLE(...)          { ENTRIES_64(0, __VA_ARGS__), ENTRIES_64(64, __VA_ARGS__), ENTRIES_64(128, __VA_ARGS__), ENTRIES_64(192, __VA_ARGS__) }
+#define ENTRIES_4(b, ...) \
+	ENTRY(b, __VA_ARGS__), ENTRY((b) + 1, __VA_ARGS__), \
+	ENTRY((b) + 2, __VA_ARGS__), ENTRY((b) + 3, __VA_ARGS__)
+#define ENTRIES_16(b, ...) \
+	ENTRIES_4(b, __VA_ARGS__), ENTRIES_4((b) + 4, __VA_ARGS__), \
+	ENTRIES_4((b) + 8, __VA_ARGS__), ENTRIES_4((b) + 12, __VA_ARGS__)
+#define ENTRIES_64(b, ...) \
+	ENTRIES_16(b, __VA_ARGS__), ENTRIES_16((b) + 16, __VA_ARGS__), \
+	ENTRIES_16((b) + 32, __VA_ARGS__), ENTRIES_16((b) + 48, __VA_ARGS__)
+#define TABLE(...) { \
+	ENTRIES_64(0, __VA_ARGS__), ENTRIES_64(64, __VA_ARGS__), \
+	ENTRIES_64(128, __VA_ARGS__), ENTRIES_64(192, __VA_ARGS__) }
 
 static const uint32_t tables[8][256] = {
 	TABLE(0xf26b8303, 0xe13b70f7, 0xc79a971f, 0x8ad958cf, 0x105ec76f, 0x20bd8ede, 0x417b1dbc, 0x82f63b78),

@@ -11,8 +11,8 @@
 #include <stdint.h>
 
 /*
- * The checksum of len bytes. seed is 0, or the checksum of what stands before them: crc32c(crc32c(0, a), b) is that of a
- * and b together. data may be NULL when len is 0. Safe in any thread.
+ * The checksum of len bytes. seed is 0, or the checksum of what stands before them: crc32c(crc32c(0, a), b) is that
+ * of a and b together. data may be NULL when len is 0. Safe in any thread.
  */
 uint32_t crc32c(uint32_t seed, const void *data, size_t len);
 

@@ -20,9 +20,9 @@
 struct lru;
 
 /*
- * An empty cache for max entries (1 to LRU_ENTRIES_MAX). hash_key is random, and copied. free_value is called once for each
- * value that the cache took and that leaves it, and must not use the cache; NULL where values are not to be freed.
- * Returns NULL when max is out of range or there is no memory.
+ * An empty cache for max entries (1 to LRU_ENTRIES_MAX). hash_key is random, and copied. free_value is called once
+ * for each value that the cache took and that leaves it, and must not use the cache; NULL where values are not to be
+ * freed. Returns NULL when max is out of range or there is no memory.
  */
 struct lru *lru_new(size_t max, const uint8_t hash_key[SIPHASH_KEY_SIZE], void (*free_value)(void *value));
 

@@ -16,9 +16,9 @@
 /*
  * What its categories are in SMTP. Where RFC 5321 knows less than RFC 5322 the address is good mail of another time or
  * place, and no path:
- *	CFWS, DEPREC	comments, folding and blanks, words joined by dots, control bytes in quotes: the message's header
- *			has them, section 4.1.2 does not. ("IPv6 deprecated", "::" for one group, is filed there too.)
- *	RFC5322		lengths beyond section 4.5.3.1, and domain literals of any text, which section 4.1.3 does not know
+ *	CFWS, DEPREC	comments, folding and blanks, words joined by dots, control bytes in quotes: the header of a
+ *			message has them, section 4.1.2 does not; "::" for one group is filed there too
+ *	RFC5322		lengths beyond section 4.5.3.1, and domain literals of any text, which section 4.1.3 forbids
  * DNSWARN is about DNS alone. RFC5321 is what SMTP allows and few expect: quoted strings, literals, a top-level domain.
  */
 static const struct {

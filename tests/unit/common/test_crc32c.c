@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* Promised: CRC-32C as published, the same by instruction and by table, whole or in parts, at any length and alignment. */
+/*
+ * Promised: CRC-32C as published, the same by instruction and by table, whole or in parts, at any length and
+ * alignment.
+ */
 #include "common/crc32c.h"
 
 #include <stdio.h>

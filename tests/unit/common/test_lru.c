@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Promised: at most max entries, the longest unused leaves first, nothing outlives its time, and each value that was taken
- * is freed exactly once (the allocator of a sanitizer build sees the rest).
+ * Promised: at most max entries, the longest unused leaves first, nothing outlives its time, and each value that was
+ * taken is freed exactly once (the allocator of a sanitizer build sees the rest).
  */
 #include "common/lru.h"
 

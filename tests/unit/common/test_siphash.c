@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* Promised: SipHash-2-4 with 64 bits as its authors' reference computes it, at every alignment; collisions depend on the key. */
+/*
+ * Promised: SipHash-2-4 with 64 bits as its authors' reference computes it, at every alignment; collisions depend on
+ * the key.
+ */
 #include "common/siphash.h"
 
 #include <stdlib.h>
