@@ -59,6 +59,12 @@ loop_init(void)
 	forget_time();
 }
 
+struct event_base *
+loop_base(void)
+{
+	return loop.base;
+}
+
 int64_t
 loop_now_ms(void)
 {

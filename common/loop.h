@@ -16,6 +16,9 @@
 /* Makes the loop of this process. Before confinement. Fatal when there is no memory. */
 void loop_init(void);
 
+/* libevent's own handle of the loop, for libraries that put their events into it (libunbound). */
+struct event_base *loop_base(void);
+
 /* Runs turns until loop_stop. */
 void loop_run(void);
 
