@@ -339,6 +339,7 @@ struct config {
 	size_t bounce_warn_count;
 	struct config_place bounce_warn_place;
 	int64_t mta_max_deferred; /* default 100 */
+	struct config_place mta_max_deferred_place;
 	int64_t queue_ttl_s;      /* default 4d */
 	bool queue_compression;
 	struct config_place queue_compression_place;
