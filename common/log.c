@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -220,7 +221,7 @@ put_field(struct line *line, const struct log_field *field)
 static void
 put_head(struct line *line, enum log_level level, const char *event)
 {
-	char stamp[DATE_ISO_MAX + 1] = "";
+	char stamp[DATE_MAX + 1] = "";
 	struct timespec now;
 
 	if (logger.datagrams)
