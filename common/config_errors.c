@@ -59,7 +59,7 @@ config_error(struct config_errors *errors, const struct config_place *place, con
 	va_end(ap);
 	errors->count++;
 	if (config_errors_full(errors))
-		give_up(errors, place, "more than %d errors, giving up", CONFIG_ERRORS_MAX - 1);
+		give_up(errors, place, "%d errors, giving up", CONFIG_ERRORS_MAX);
 	return false;
 }
 

@@ -14,10 +14,7 @@
 #include "common/config_arena.h"
 #include "common/config_errors.h"
 
-#define CONFIG_STRING_MAX     8095               /* bytes of a word or quoted string */
-#define CONFIG_MACROS_MAX     4096               /* definitions, redefinitions counted */
-#define CONFIG_MACRO_TEXT_MAX (1024 * 1024)      /* bytes of all values together */
-#define CONFIG_EXPANDED_MAX   (16 * 1024 * 1024) /* bytes read, macros and repeated includes counted each time */
+#define CONFIG_STRING_MAX 8095 /* bytes of a word or quoted string */
 
 struct config_token {
 	const char *text; /* the value of a string, else the token as written */
