@@ -18,7 +18,7 @@ make_printable(char *text)
 			*text = '?';
 }
 
-static void
+static void __attribute__((format(printf, 4, 0)))
 say(struct config_errors *errors, bool warning, const struct config_place *place, const char *fmt, va_list ap)
 {
 	char line[LINE_MAX_BYTES];
