@@ -44,6 +44,14 @@ struct step {
 
 struct committer;
 
+/*
+ * A step of a body that comes in several: when an earlier one was refused, the later ones may be on their way already. They
+ * look first (store_has_pieces) and write nothing where it is missing. A step that runs into it all the same gives the
+ * transaction up (store_put_piece); it alone hears STORE_NO_ROOM and the batch is done again without it.
+ *
+ * The committer logs why a batch failed; `done` has only to answer.
+ */
+
 /* Before confinement ends: starts the thread. Fatal where that fails. The loop must exist. */
 struct committer *committer_new(struct store *store);
 
@@ -52,6 +60,9 @@ void committer_add(struct committer *c, struct step *step);
 
 /* Steps handed over and not yet done: what is not yet on disk. */
 size_t committer_pending(const struct committer *c);
+
+/* Transactions committed so far: against the number of steps it says how well they share them. */
+uint64_t committer_commits(const struct committer *c);
 
 /* Commits what is there, waits for it, runs the done functions, ends the thread. */
 void committer_free(struct committer *c);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * What is on disk: every record, declared once (fields.h), with the states it can be in. On disk a record is a format
- * byte, the encoded fields, and a CRC-32C of both and of the key it stands under, since LMDB 0.9 checks nothing: a record
- * that was damaged or has strayed is noticed when it is read.
+ * byte, the encoded fields, and a CRC-32C of its kind, of the key it stands under and of both, since LMDB 0.9 checks
+ * nothing: a record that was damaged or has strayed is noticed when it is read.
  *
  * A message on disk is in one of these states, and nothing else can exist:
  *	coming     pieces and a sweep mark; no message record. Nobody was told 250; swept after the next start
@@ -53,8 +53,14 @@
 	F(str,    text, PROTO_REPLY_MAX) \
 	F(str,    hop, PROTO_NAME_MAX)
 
-/* destination: key is kind and name. schedule: key is destination id, due time, message id, number; no value. */
+/*
+ * destination: key is its id; destination_name: kind and name (of a long one the beginning, and the id), with a number, the
+ * id. schedule: key is destination id, due time, message id, number; expiry: expires_ms, message id; sweep: message id;
+ * these three have no value.
+ */
 #define RECORD_DESTINATION(F) \
+	F(choice, kind, 2)                            /* as in recipient */ \
+	F(str,    name, PROTO_DESTINATION_MAX) \
 	F(u64,    id, UINT64_MAX) \
 	F(boolean, down, 1) \
 	F(u64,    until_ms, INT64_MAX)                /* down: next probe */ \
@@ -74,6 +80,12 @@
 	F(u64,    size, UINT64_MAX) \
 	F(str,    origin, PROTO_NAME_MAX)             /* of the client; or who removed it */
 
+/* state: key is the length of kind, kind, key. */
+#define RECORD_STATE(F) \
+	F(u64,    expires_ms, INT64_MAX)              /* 0: for ever */ \
+	F(blob,   value, 61440)
+
+/* meta: key is a name. */
 #define RECORD_NUMBER(F) \
 	F(u64,    value, UINT64_MAX)
 
@@ -82,6 +94,7 @@
 	R(RECIPIENT, recipient) \
 	R(DESTINATION, destination) \
 	R(HISTORY, history) \
+	R(STATE, state) \
 	R(NUMBER, number)
 
 #define R(NAME, name) struct record_##name { RECORD_##NAME(FIELDS_MEMBER) };

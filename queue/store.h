@@ -48,6 +48,21 @@ void store_close(struct store *s);
 /* Bytes that can still be stored, by the file system's and the map's free room, less the reserve for deliveries. */
 uint64_t store_room(struct store *s);
 
+/*
+ * Before a transaction that will add about so many bytes, on the thread that will begin it: grows the file where it may.
+ * False when store_room is less. (store_begin sees to the room that deletes need by itself.)
+ */
+bool store_prepare(struct store *s, uint64_t bytes);
+
+/* Frees the slots of readers that died; each minute. */
+void store_check_readers(struct store *s);
+
+/*
+ * A page of the map that cannot be read is SIGBUS: from now on it, and damage that LMDB runs into, writes one line that
+ * names the spool to the descriptor log_fd and ends the process. name is the process'; both are copied.
+ */
+void store_sigbus_install(int log_fd, const char *name, const char *dir);
+
 /* --- transactions --- */
 
 /* The one write transaction, on the thread that will commit it. NULL with err set when it cannot begin. */
@@ -64,36 +79,56 @@ void store_read_end(struct store_txn *txn);
 /* The first error of this transaction, STORE_OK while there is none. */
 enum store_failure store_failed(const struct store_txn *txn);
 
+/* Whether it was store_fail that ended it, and not disk, map or memory. */
+bool store_given_up(const struct store_txn *txn);
+
 /* Gives up a write transaction from within: what it would have been committed for is refused with the failure. */
 void store_fail(struct store_txn *txn, enum store_failure failure, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* --- body --- */
 
-/* Stores a piece of the body; data 1 to RECORD_PIECE_DATA bytes, every piece but the last exactly so many. */
+/*
+ * Stores a piece of the body; data 1 to RECORD_PIECE_DATA bytes, every piece but the last exactly so many, in their order.
+ * Where the piece before is missing (its step was refused for want of room) the transaction is given up with STORE_NO_ROOM,
+ * as by store_fail: a message never has holes.
+ */
 void store_put_piece(struct store_txn *txn, uint64_t message, uint32_t sequence, struct str data);
 
 /* *data is a view that lasts as long as the transaction. */
 enum store_found store_get_piece(
     struct store_txn *txn, uint64_t message, uint32_t sequence, struct str *data, struct error *err);
 
+/* Whether the first count pieces are there. A step that continues a body looks before it writes. */
+bool store_has_pieces(struct store_txn *txn, uint64_t message, uint32_t count);
+
 /* Marks a message's pieces as nobody's (coming, or done), or takes the mark away. */
 void store_mark_sweep(struct store_txn *txn, uint64_t message);
 void store_unmark_sweep(struct store_txn *txn, uint64_t message);
 
-/* Deletes at most limit pieces of marked messages, and the marks of those that have none left; skip(arg, id) true: not that one (still coming in). Returns true when there may be more. */
+/*
+ * Deletes at most limit pieces of marked messages, and the marks of those that have none left; skip(arg, id) true: not that
+ * one (still coming in); skip may be NULL. Returns true when there may be more.
+ */
 bool store_sweep(struct store_txn *txn, size_t limit, bool (*skip)(void *arg, uint64_t message), void *arg);
 
 /* --- messages and recipients --- */
 
+/*
+ * Puts the record and its expiry entry (moving it where there was another), and takes the sweep mark away. The pieces of
+ * record->size have to be there; where one is missing, as in store_put_piece.
+ */
 void store_put_message(struct store_txn *txn, uint64_t message, const struct record_message *record);
 enum store_found store_get_message(
     struct store_txn *txn, uint64_t message, struct record_message *out, struct error *err);
 
-/* Deletes record and expiry entry, and its pieces: at once where they are few, else by a sweep mark. */
+/*
+ * Deletes record and expiry entry, and its pieces: at once where they are few, else by a sweep mark. Its recipients have to
+ * be gone before.
+ */
 void store_delete_message(struct store_txn *txn, uint64_t message);
 
-/* The first message with an id above `after`; STORE_NONE at the end. */
+/* The first message with an id above `after`; STORE_NONE at the end. *message is set with STORE_BROKEN too. */
 enum store_found store_next_message(
     struct store_txn *txn, uint64_t after, uint64_t *message, struct record_message *out, struct error *err);
 
@@ -106,7 +141,7 @@ void store_put_recipient(
 enum store_found store_get_recipient(
     struct store_txn *txn, uint64_t message, uint32_t number, struct record_recipient *out, struct error *err);
 
-/* The first recipient of message with a number of at least from. */
+/* The first recipient of message with a number of at least from. *number is set with STORE_BROKEN too. */
 enum store_found store_next_recipient(struct store_txn *txn, uint64_t message, uint32_t from, uint32_t *number,
     struct record_recipient *out, struct error *err);
 
@@ -125,16 +160,18 @@ struct store_entry {
 enum store_found store_next_entry(
     struct store_txn *txn, uint64_t destination, const struct store_entry *after, struct store_entry *out);
 
-/* The first expiry entry at or behind time; key (expires_ms, message). */
+/* The first expiry entry at or behind (*expires_ms, *message), which it then is. */
 enum store_found store_first_expiry(struct store_txn *txn, uint64_t *expires_ms, uint64_t *message);
+
+/* A message has one expiry entry, at its record's expires_ms: putting another moves it, and changes the record. */
 void store_put_expiry(struct store_txn *txn, uint64_t expires_ms, uint64_t message);
 void store_delete_expiry(struct store_txn *txn, uint64_t expires_ms, uint64_t message);
 
 /* --- destinations --- */
 
 /*
- * The destination of that kind (enum proto_delivery, or RECIPIENT_UNROUTED) and name: its id, made where there is none yet. Returns 0 when the transaction has
- * failed.
+ * The destination of that kind (enum proto_delivery, or RECIPIENT_UNROUTED) and name: its id, made where there is none yet.
+ * Returns 0 when the transaction has failed.
  */
 uint64_t store_destination(struct store_txn *txn, unsigned kind, struct str name);
 
@@ -142,21 +179,23 @@ uint64_t store_destination(struct store_txn *txn, unsigned kind, struct str name
 enum store_found store_get_destination(struct store_txn *txn, uint64_t id, unsigned *kind, struct str *name,
     struct record_destination *out, struct error *err);
 
-/* Writes down-state, failures and text; id and waiting are the store's. */
+/* Writes down-state, failures and text; id, kind, name and waiting are the store's. One that was dropped stays so. */
 void store_put_destination(struct store_txn *txn, uint64_t id, const struct record_destination *record);
 
 /* Deletes a destination that nothing waits for; does nothing where something does. */
 void store_drop_destination(struct store_txn *txn, uint64_t id);
 
-/* All destinations, in the order of their keys, behind `after` (0: from the start). */
+/* All destinations by rising id, behind `after` (0: from the start). *id is set with STORE_BROKEN too. */
 enum store_found store_next_destination(struct store_txn *txn, uint64_t after, uint64_t *id, unsigned *kind,
     struct str *name, struct record_destination *out, struct error *err);
 
 /* --- history, state, meta --- */
 
-/* time_us has to rise with every call of a transaction where message, number and event are the same. */
+/* No two entries have the same time: one that is not after the newest is moved behind it, by microseconds. */
 void store_put_history(struct store_txn *txn, uint64_t time_us, uint64_t message, uint32_t number,
     enum record_event event, const struct record_history *record);
+
+/* The first entry later than after_us. *time_us is set with STORE_BROKEN too. */
 enum store_found store_next_history(struct store_txn *txn, uint64_t after_us, uint64_t *time_us, uint64_t *message,
     uint32_t *number, enum record_event *event, struct record_history *out, struct error *err);
 
@@ -175,7 +214,10 @@ enum store_meta {
 uint64_t store_get_meta(struct store_txn *txn, enum store_meta what);
 void store_put_meta(struct store_txn *txn, enum store_meta what, uint64_t value);
 
-/* The small things other processes keep over a restart (database `state`); expires_ms 0: for ever. */
+/*
+ * The small things other processes keep over a restart (database `state`); expires_ms 0: for ever. kind and key have
+ * STORE_STATE_KEY_MAX bytes together at most, kind at least one and at most 255; value STORE_STATE_VALUE_MAX.
+ */
 void store_put_state(struct store_txn *txn, struct str kind, struct str key, struct str value, uint64_t expires_ms);
 enum store_found store_get_state(
     struct store_txn *txn, struct str kind, struct str key, struct str *value, uint64_t *expires_ms, struct error *err);

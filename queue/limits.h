@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Every limit of the queue: what it may hold, how much it does in one step, how long it waits. L(name, value, meaning);
+ * memory and the length of a turn are bounded by these and by `queue memory`.
+ */
+#ifndef QUEUE_LIMITS_H
+#define QUEUE_LIMITS_H
+
+/* clang-format off */
+#define QUEUE_LIMITS(L) \
+	/* the store */ \
+	L(STORE_READERS_MAX,           32,       "read transactions open at a time") \
+	L(STORE_SPARE_READERS_MAX,     4,        "ended read transactions that are kept for the next") \
+	L(STORE_PREALLOC_BYTES,        16777216, "bytes the store's file grows by at once") \
+	L(STORE_PREALLOC_LEAST,        262144,   "likewise where there is little room") \
+	L(STORE_PREALLOC_SHARE,        16,       "that part of the file system it grows by at most") \
+	L(STORE_RESERVE_SHARE,         20,       "that part of the disk is left to deliveries when no mail is accepted any more") \
+	L(STORE_RESERVE_LEAST,         8388608,  "likewise at least so many bytes") \
+	L(STORE_RESERVE_MOST,          268435456, "likewise at most so many bytes") \
+	L(STORE_RESERVE_PART,          4,        "likewise never more than that part of a small disk") \
+	L(STORE_SHORT_BYTES,           67108864, "room above the reserve under which the free pages of the file are counted") \
+	L(STORE_SHORT_COMMITS,         16,       "transactions between looks at whether room is short") \
+	L(STORE_PROBE_BYTES,           4194304,  "bytes for which a disk must have room that is not full") \
+	L(STORE_DELETE_PIECES_MAX,     32,       "pieces that are deleted with their message at once") \
+	L(STORE_KEY_NAME_BYTES,        480,      "bytes of a name that stand in a key") \
+	L(STORE_STATE_KEY_MAX,         400,      "bytes of the kind and of the key of a small thing kept for another process") \
+	L(STORE_STATE_VALUE_MAX,       61440,    "bytes of such a thing") \
+	L(STORE_ARENA_CHUNK_BYTES,     65536,    "bytes of records copied out of a write transaction, per step of growth") \
+	L(COMMITTER_REFUSALS_MAX,      8,        "steps of a batch that may give up by themselves before all that need room are refused") \
+	/* accepting */ \
+	L(QUEUE_GRANT_IDS,             65536,    "message ids granted to a smtpd at once") \
+	L(QUEUE_GRANT_LEFT,            32768,    "ids a smtpd has left when it is granted more") \
+	L(QUEUE_GRANTS_MAX,            4,        "grants that a smtpd may have unused") \
+	L(QUEUE_IDS_AHEAD,             2097152,  "ids that are taken from the store at once") \
+	L(QUEUE_WINDOW_BYTES,          65536,    "bytes of a body that may be on their way without credit") \
+	L(QUEUE_WINDOWS_BYTES,         67108864, "bytes of all bodies coming in, together") \
+	L(QUEUE_STREAM_BYTES,          16777216, "bytes given to the committer and credited before they are on disk") \
+	L(QUEUE_RCPTS_MAX,             10000,    "recipients of a message after expansion") \
+	L(QUEUE_TRANSACTIONS_MAX,      8192,     "transactions that a smtpd may have open") \
+	L(QUEUE_REFUSED_MAX,           4096,     "transactions of a smtpd that were refused and not yet given up by it") \
+	/* bodies and what is loaded */ \
+	L(QUEUE_HOT_MESSAGE_BYTES,     262144,   "size of a body that is kept in memory for its delivery") \
+	L(QUEUE_READY_MAX,             256,      "deliveries of a destination that wait in memory for their turn") \
+	L(QUEUE_LOADED_MAX,            16384,    "deliveries in memory of all destinations") \
+	L(QUEUE_REFILL_ENTRIES,        256,      "schedule entries read in one step") \
+	L(QUEUE_REFILL_DELIVERIES,     64,       "deliveries loaded in one step") \
+	L(QUEUE_MEND_ENTRIES,          100,      "entries with an absurd time that are put right in one step") \
+	L(QUEUE_DESTINATIONS_STEP,     2000,     "destinations loaded in one step at start") \
+	L(QUEUE_READER_DONE_MAX,       32,       "pieces that the reader thread has read and nobody took yet") \
+	/* handing out */ \
+	L(QUEUE_JOB_RCPTS_MAX,         100,      "recipients of one job") \
+	L(QUEUE_JOBS_MAX,              500,      "jobs of one relay worker") \
+	L(QUEUE_JOBS_BALANCE,          8,        "jobs a worker that knows the destination may have more than the idlest") \
+	L(QUEUE_JOBS_PENDING_BYTES,    4194304,  "bytes that wait for a worker to read when it gets no more jobs") \
+	L(QUEUE_CONCURRENCY_START,     5,        "jobs of a destination at first") \
+	L(QUEUE_CONCURRENCY_MAX,       20,       "jobs of a destination at most") \
+	L(QUEUE_RETURNS_MAX,           3,        "deaths of a worker after which its job is put off") \
+	L(QUEUE_SERVED_STEP,           512,      "jobs handed out in one turn") \
+	L(QUEUE_ROUTES_MAX,            32,       "questions to router about our own messages at a time") \
+	L(QUEUE_MAILBOXES_MAX,         50,       "mailbox processes at a time") \
+	L(QUEUE_MAILBOX_IDLE_MS,       5000,     "time a mailbox process waits for another message to its user") \
+	L(QUEUE_MAILBOX_START_MS,      30000,    "time a mailbox process has to come up") \
+	/* notifications */ \
+	L(QUEUE_DSN_HEADER_BYTES,      16384,    "bytes of the original header in a notification") \
+	L(QUEUE_DSN_BYTES,             524288,   "size of a notification") \
+	L(QUEUE_DSN_TTL_S,             172800,   "time after which a notification that has no route is given up") \
+	/* upkeep */ \
+	L(QUEUE_DESTINATION_IDLE_MS,   300000,   "time a destination without mail is remembered") \
+	L(QUEUE_DROP_STEP,             100,      "idle destinations forgotten in one step") \
+	L(QUEUE_HISTORY_KEEP_S,        604800,   "time that history is kept") \
+	L(QUEUE_PRUNE_STEP,            1000,     "entries of history deleted in one step") \
+	L(QUEUE_SWEEP_STEP,            500,      "pieces swept in one step") \
+	L(QUEUE_EXPIRY_STEP,           100,      "messages looked at for expiry in one step") \
+	L(QUEUE_UPKEEP_MS,             60000,    "time between rounds of expiry, pruning and forgetting") \
+	L(QUEUE_ROOM_MS,               1000,     "time between looks at the room on the disk, while mail comes in") \
+	L(QUEUE_ROOM_IDLE_MS,          5000,     "likewise while there is too little of it") \
+	/* control */ \
+	L(QUEUE_REQUESTS_MAX,          64,       "requests of control in work at a time") \
+	L(QUEUE_LIST_STEP,             256,      "messages looked at for a listing in one step") \
+	L(QUEUE_CHANGE_STEP,           50,       "messages rescheduled or removed in one step")
+/* clang-format on */
+
+enum {
+#define L(name, value, meaning) name = value,
+	QUEUE_LIMITS(L)
+#undef L
+};
+
+#endif

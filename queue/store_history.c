@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: ISC */
+/* History, and the small things that are kept for other processes. */
+#include "queue/store_lmdb.h"
+
+enum { CLOCK_BACK_US = 1000000 /* a time that is earlier by more than this is a clock that was set back */ };
+
+/* --- history --- */
+
+static uint64_t
+newest(struct store_txn *txn)
+{
+	struct str key;
+
+	if (!txn->history.known) {
+		txn->history.time_us = 0;
+		if (db_last(txn, DB_HISTORY, &key, NULL) == STORE_FOUND && key.len == KEY_HISTORY_SIZE)
+			txn->history.time_us = key_u64(key, 0);
+		txn->history.known = true;
+	}
+	return txn->history.time_us;
+}
+
+/* Times are all different, so that a listing can go on behind the last it has seen. */
+static uint64_t
+time_of_its_own(struct store_txn *txn, uint64_t time_us)
+{
+	uint64_t last = newest(txn);
+
+	if (time_us <= last && last - time_us < CLOCK_BACK_US)
+		time_us = last + 1;
+	txn->history.time_us = time_us;
+	return time_us;
+}
+
+void
+store_put_history(struct store_txn *txn, uint64_t time_us, uint64_t message, uint32_t number, enum record_event event,
+    const struct record_history *record)
+{
+	struct key k;
+
+	key_history(&k, time_of_its_own(txn, time_us), message, number, event);
+	db_put_record(txn, DB_HISTORY, key_str(&k), RECORD_KIND_HISTORY, record);
+}
+
+enum store_found
+store_next_history(struct store_txn *txn, uint64_t after_us, uint64_t *time_us, uint64_t *message, uint32_t *number,
+    enum record_event *event, struct record_history *out, struct error *err)
+{
+	enum store_found found;
+	struct str key, value;
+	struct key k;
+
+	if (after_us == UINT64_MAX)
+		return STORE_NONE;
+	key_history(&k, after_us + 1, 0, 0, 0);
+	found = db_seek(txn, DB_HISTORY, key_str(&k), &key, &value, err);
+	if (found != STORE_FOUND)
+		return found;
+	if (key.len != KEY_HISTORY_SIZE)
+		return db_broken(txn, DB_HISTORY, key, "the key is damaged", err);
+	*time_us = key_u64(key, 0);
+	*message = key_u64(key, 8);
+	*number = key_u32(key, 16);
+	*event = (enum record_event)(unsigned char)key.ptr[20];
+	return db_decode(txn, DB_HISTORY, key, value, RECORD_KIND_HISTORY, out, err);
+}
+
+bool
+store_prune_history(struct store_txn *txn, uint64_t before_us, size_t limit)
+{
+	static const struct str start = STR("");
+	struct str key;
+	struct key k;
+
+	for (; limit > 0; limit--) {
+		if (db_seek(txn, DB_HISTORY, start, &key, NULL, NULL) != STORE_FOUND || key.len != KEY_HISTORY_SIZE ||
+		    key_u64(key, 0) >= before_us)
+			return false;
+		key_history(&k, key_u64(key, 0), key_u64(key, 8), key_u32(key, 16), (unsigned char)key.ptr[20]);
+		(void)db_delete(txn, DB_HISTORY, key_str(&k));
+	}
+	txn->history.known = false;
+	return txn->failure == STORE_OK;
+}
+
+/* --- state --- */
+
+void
+store_put_state(struct store_txn *txn, struct str kind, struct str key, struct str value, uint64_t expires_ms)
+{
+	struct record_state record = { .expires_ms = expires_ms, .value = value };
+	struct name_key k;
+
+	if (!name_key_state(&k, kind, key)) {
+		db_give_up(
+		    txn, STORE_FAILED, "a key of %zu and %zu bytes for a thing of another process", kind.len, key.len);
+		return;
+	}
+	db_put_record(txn, DB_STATE, name_key_str(&k), RECORD_KIND_STATE, &record);
+}
+
+enum store_found
+store_get_state(
+    struct store_txn *txn, struct str kind, struct str key, struct str *value, uint64_t *expires_ms, struct error *err)
+{
+	struct record_state record;
+	enum store_found found;
+	struct name_key k;
+
+	if (!name_key_state(&k, kind, key))
+		return STORE_NONE;
+	found = db_get_record(txn, DB_STATE, name_key_str(&k), RECORD_KIND_STATE, &record, err);
+	if (found != STORE_FOUND)
+		return found;
+	*value = record.value;
+	*expires_ms = record.expires_ms;
+	return STORE_FOUND;
+}
