@@ -47,10 +47,11 @@ static struct {
 	bool datagrams;
 	enum log_format format;
 	enum log_level level;
-	uint64_t lost; /* lines dropped since the last one that was written */
+	uint64_t lost; /* lines dropped that no line tells of yet */
+	uint64_t told; /* lines dropped that the first gathered line tells of */
 	size_t len;
 	char gathered[GATHER_MAX];
-} logger = { "postern", 0, STDERR_FILENO, false, LOG_TEXT, LOG_INFO, 0, 0, "" };
+} logger = { "postern", 0, STDERR_FILENO, false, LOG_TEXT, LOG_INFO, 0, 0, 0, "" };
 
 /* A line under construction; what does not fit is cut. */
 struct line {
@@ -278,6 +279,7 @@ log_event(enum log_level level, const char *event, const struct log_field *field
 		return;
 	if (logger.lost > 0 && logger.len == 0) {
 		struct log_field lost = log_u64(LOG_FIELD_count, logger.lost);
+		logger.told = logger.lost;
 		logger.lost = 0;
 		compose(LOG_WARNING, "log-lines-lost", &lost, 1);
 	}
@@ -299,10 +301,11 @@ next_piece(struct str s)
 	return end == NULL ? s.len : (size_t)(end - s.ptr) + 1;
 }
 
+/* A line that tells of earlier ones is no loss of its own, but what it told of is lost again. */
 static uint64_t
-count_lines(struct str s)
+count_lost(struct str s)
 {
-	uint64_t n = 0;
+	uint64_t n = logger.told > 0 ? logger.told - 1 : 0;
 	size_t i;
 
 	for (i = 0; i < s.len; i++)
@@ -324,7 +327,8 @@ log_flush(void)
 			n = write(logger.fd, rest.ptr, send_len);
 		while (n == -1 && errno == EINTR);
 		if (n == -1)
-			logger.lost += count_lines((struct str){ rest.ptr, piece });
+			logger.lost += count_lost((struct str){ rest.ptr, piece });
+		logger.told = 0;
 		rest.ptr += piece;
 		rest.len -= piece;
 	}
