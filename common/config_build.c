@@ -173,20 +173,21 @@ config_build_stopped(struct config_build *build, const char *reason)
 	config_error(&build->errors, &build->ahead.place, "%s", reason);
 }
 
-#define OLD_WORD(word, now) { word, now },
+#define OLD_WORD(word, only_first, now) { word, only_first, now },
 
 /* What stands today for a word of the old syntax, NULL for any other. */
 static const char *
-new_spelling(const char *word)
+new_spelling(const char *word, bool first)
 {
 	static const struct {
 		const char *word;
+		bool only_first;
 		const char *now;
 	} old[] = { CONFIG_OLD_WORDS(OLD_WORD) };
 	size_t i;
 
 	for (i = 0; i < sizeof(old) / sizeof(old[0]); i++)
-		if (strcmp(old[i].word, word) == 0)
+		if ((first || !old[i].only_first) && strcmp(old[i].word, word) == 0)
 			return old[i].now;
 	return NULL;
 }
@@ -248,27 +249,30 @@ break_declared_name(struct config_build *build, const struct config_statement *s
 
 	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (kinds[i].first == statement->first)
-			config_build_set_broken(build, kinds[i].kind, statement->second_text);
+			config_build_set_broken(build, kinds[i].kind, statement->words[1]);
+	if (statement->first == MDA)
+		config_build_set_broken(build, CONFIG_NAMES_WRAPPER, statement->words[2]);
 }
 
 static bool
 report_old_syntax(struct config_build *build, const struct config_statement *statement)
 {
-	const char *word = NULL;
+	const char *word = statement->words[0], *now;
 
 	if (statement->first == QUEUE && strcmp(build->ahead.text, "key") == 0) {
 		config_error(&build->errors, &build->ahead.place,
 		    "queue encryption key: this is the syntax of before 6.4 (2018), write: queue encryption KEY");
 		return true;
 	}
-	if (statement->first != NEWLINE && new_spelling(statement->first_text) != NULL)
-		word = statement->first_text;
-	else if (!build->ahead.quoted && new_spelling(build->ahead.text) != NULL)
+	now = new_spelling(word, true);
+	if (now == NULL && !build->ahead.quoted) {
 		word = build->ahead.text;
-	if (word == NULL)
+		now = new_spelling(word, false);
+	}
+	if (now == NULL)
 		return false;
 	config_error(&build->errors, &build->ahead.place,
-	    "\"%s\": this is the syntax of before 6.4 (2018), write instead: %s", word, new_spelling(word));
+	    "\"%s\": this is the syntax of before 6.4 (2018), write instead: %s", word, now);
 	return true;
 }
 

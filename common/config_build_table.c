@@ -60,13 +60,33 @@ find_table(const struct config_build *build, const char *name)
 	return NULL;
 }
 
+static bool
+is_builtin(const char *name)
+{
+	static const char *const names[] = { "<localnames>", "<localhost>", "<anyhost>", "<anydestination>",
+		"<getpwnam>" };
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* What stands for a table that was used and not declared: the use was reported. */
+static bool
+is_missing(const struct config_table *table)
+{
+	return table->backend == CONFIG_TABLE_BUILTIN && !is_builtin(table->name);
+}
+
 /* A declared table; a second one of the name is reported, and is there all the same for the rest of the statement. */
 static struct config_table *
 declare_table(struct config_build *build, const struct config_token *name)
 {
 	const struct config_table *old = find_table(build, name->text);
 
-	if (old != NULL)
+	if (old != NULL && !is_missing(old))
 		config_error(&build->errors, &name->place, "table \"%.64s\" already defined in %s, line %u", name->text,
 		    old->place.file, old->place.line);
 	else if (name->text[0] == '<')
@@ -181,19 +201,6 @@ config_build_table_string(struct config_build *build, const struct config_token 
 	return table;
 }
 
-static bool
-is_builtin(const char *name)
-{
-	static const char *const names[] = { "<localnames>", "<localhost>", "<anyhost>", "<anydestination>",
-		"<getpwnam>" };
-	size_t i;
-
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (strcmp(names[i], name) == 0)
-			return true;
-	return false;
-}
-
 struct config_table *
 config_build_table_named(struct config_build *build, const struct config_token *name)
 {
@@ -203,7 +210,7 @@ config_build_table_named(struct config_build *build, const struct config_token *
 		return table;
 	table = add_table(build, name->text, &name->place);
 	table->backend = CONFIG_TABLE_BUILTIN;
-	if (!is_builtin(name->text) && !config_build_is_echo(build, CONFIG_NAMES_TABLE, name->text))
+	if (is_missing(table) && !config_build_is_echo(build, CONFIG_NAMES_TABLE, name->text))
 		config_error(
 		    &build->errors, &name->place, "no such table: %.64s, expected one declared above", name->text);
 	return table;
@@ -230,9 +237,7 @@ void
 config_build_check_use(struct config_build *build, const struct config_table *table, enum config_use use,
     const char *what, const struct config_place *place)
 {
-	bool broken = table != NULL && table->backend == CONFIG_TABLE_BUILTIN && !is_builtin(table->name);
-
-	if (table == NULL || broken || fits(table, use))
+	if (table == NULL || is_missing(table) || fits(table, use))
 		return;
 	config_error(&build->errors, place, "table \"%.64s\" may not be used for %s lookups: expected a %s",
 	    table->name, what, use == CONFIG_USE_MAPPING ? "mapping" : "list");

@@ -31,8 +31,8 @@ static void config_yyerror(struct config_build *build, const char *text);
 %token <token> STRING "a string"
 %token <token> NUMBER "a number"
 %token LEXICAL_ERROR "an error"
-%token ARROW "=>"
 %token <token> '{' "{" '}' "}" '<' "<" '>' ">" ',' "," '!' "!" '=' "="
+%token ARROW "=>"
 
 %token <token> ACTION "action"
 %token <token> ADMD "admd"

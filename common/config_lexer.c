@@ -27,7 +27,6 @@ struct config_lexer {
 
 	int previous; /* token */
 	struct config_statement statement;
-	size_t statement_tokens;
 	bool statement_over;  /* its newline was read */
 	unsigned depth;       /* of braces */
 	unsigned table_depth; /* of braces, from the first that opened a table */
@@ -65,7 +64,7 @@ sight_of(const struct config_lexer *l, int token)
 		return CONFIG_SIGHT_HIDDEN;
 	if (token != STRING)
 		return CONFIG_SIGHT_SHOWN;
-	if (l->statement_tokens == 2 && l->previous == '=')
+	if (l->statement.count == 2 && l->previous == '=')
 		return CONFIG_SIGHT_MASKED;
 	if (l->previous == ENCRYPTION)
 		return CONFIG_SIGHT_MASKED;
@@ -464,8 +463,7 @@ scan(struct config_lexer *l, struct config_token *out)
 static void
 begin_statement(struct config_lexer *l)
 {
-	l->statement = (struct config_statement){ 0, "", 0, "" };
-	l->statement_tokens = 0;
+	l->statement = (struct config_statement){ 0, { "", "", "" }, 0 };
 	l->statement_over = false;
 	l->complained = false;
 }
@@ -473,14 +471,11 @@ begin_statement(struct config_lexer *l)
 static void
 note_in_statement(struct config_lexer *l, int token, const struct config_token *out)
 {
-	if (l->statement_tokens == 0) {
+	if (l->statement.count == 0)
 		l->statement.first = token;
-		l->statement.first_text = out->text;
-	} else if (l->statement_tokens == 1) {
-		l->statement.second = token;
-		l->statement.second_text = out->text;
-	}
-	l->statement_tokens++;
+	if (l->statement.count < CONFIG_STATEMENT_WORDS)
+		l->statement.words[l->statement.count] = out->text;
+	l->statement.count++;
 }
 
 /* Braces hold a table, unless they are known to hold names of filters: what is not known stays hidden. */
@@ -502,7 +497,7 @@ note_brace(struct config_lexer *l, int token)
 static void
 note(struct config_lexer *l, int token, const struct config_token *out)
 {
-	bool value = token == STRING && l->statement_tokens == 2 && l->previous == '=' && l->depth == 0;
+	bool value = token == STRING && l->statement.count == 2 && l->previous == '=' && l->depth == 0;
 
 	if (token == '}')
 		note_brace(l, token);

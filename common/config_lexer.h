@@ -49,12 +49,13 @@ void config_lexer_define(struct config_lexer *lexer, const struct config_token *
  */
 void config_lexer_skip_statement(struct config_lexer *lexer);
 
-/* The first two tokens of the current statement: number and text, 0 and "" where there is none yet. */
+/* How the current statement begins. */
+#define CONFIG_STATEMENT_WORDS 3
+
 struct config_statement {
-	int first;
-	const char *first_text;
-	int second;
-	const char *second_text;
+	int first;                                 /* token, 0 where there is none yet */
+	const char *words[CONFIG_STATEMENT_WORDS]; /* the text of its first tokens, "" likewise */
+	size_t count;                              /* tokens read of it */
 };
 const struct config_statement *config_lexer_statement(const struct config_lexer *lexer);
 

@@ -129,25 +129,24 @@
 	W("size", SIZE, QUEUE)                     \
 	W("memory", MEMORY, QUEUE)
 
-/* O(word, now): words of the syntax before 6.4, and what stands there since */
-#define CONFIG_OLD_WORDS(O)                                                    \
-	O("accept", "action and match")                                        \
-	O("reject", "match ... reject")                                        \
-	O("deliver", "action \"NAME\" maildir, mbox, lmtp or mda")             \
-	O("via", "action \"NAME\" relay host URL")                             \
-	O("limit", "smtp limit, mta limit, mda limit or scheduler limit")      \
-	O("expire", "queue ttl")                                               \
-	O("max-message-size", "smtp max-message-size")                         \
-	O("bounce-warn", "bounce warn-interval")                               \
-	O("certificate", "cert")                                               \
-	O("ca-cert", "ca NAME cert FILE")                                      \
-	O("tagged", "tag")                                                     \
-	O("mask-source", "mask-src")                                           \
-	O("secure", "tls or smtps on a listener, an smtp+tls:// URL for a relay") \
-	O("subaddressing-delimiter", "smtp sub-addr-delim")                    \
-	O("authenticated", "auth")                                             \
-	O("sender", "mail-from")                                               \
-	O("recipient", "rcpt-to")
+/* O(word, only_first, now): words of the syntax before 6.4, at the start of a statement or anywhere, and what stands there since */
+#define CONFIG_OLD_WORDS(O)                                                          \
+	O("accept", true, "action and match")                                        \
+	O("reject", true, "match ... reject")                                        \
+	O("limit", true, "smtp limit, mta limit, mda limit or scheduler limit")      \
+	O("expire", true, "queue ttl")                                               \
+	O("max-message-size", true, "smtp max-message-size")                         \
+	O("bounce-warn", true, "bounce warn-interval")                               \
+	O("subaddressing-delimiter", true, "smtp sub-addr-delim")                    \
+	O("deliver", false, "action \"NAME\" maildir, mbox, lmtp or mda")            \
+	O("via", false, "action \"NAME\" relay host URL")                            \
+	O("certificate", false, "cert")                                              \
+	O("tagged", false, "tag")                                                    \
+	O("mask-source", false, "mask-src")                                          \
+	O("secure", false, "tls or smtps on a listener, an smtp+tls:// URL for a relay") \
+	O("authenticated", false, "auth")                                            \
+	O("sender", false, "mail-from")                                              \
+	O("recipient", false, "rcpt-to")
 
 /* clang-format on */
 
