@@ -1,0 +1,563 @@
+/* SPDX-License-Identifier: ISC */
+#include "smtpd/session.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/process.h"
+#include "smtpd/input.h"
+#include "smtpd/limits.h"
+#include "smtpd/listener.h"
+#include "smtpd/transaction.h"
+
+enum { READ_SIZE = 65536, LINGER_MS = 1000, PENALTY_MS = 1000 };
+
+static int
+compare_sessions(struct session *a, struct session *b)
+{
+	return a->id < b->id ? -1 : a->id > b->id;
+}
+
+RB_HEAD(sessions, session);
+TREE_STATIC(sessions, session, entry, compare_sessions);
+
+/* How many sessions a client address has. */
+struct client {
+	RB_ENTRY(client) entry;
+	char address[64];
+	unsigned sessions;
+};
+
+static int
+compare_clients(struct client *a, struct client *b)
+{
+	return strcmp(a->address, b->address);
+}
+
+RB_HEAD(clients, client);
+TREE_STATIC(clients, client, entry, compare_clients);
+
+static struct {
+	struct sessions by_id;
+	struct clients clients;
+	size_t count;
+	size_t count_local;
+	size_t max;
+	uint64_t next_id;
+	const char *hostname;
+	bool draining;
+	void (*drained)(void);
+	char block[READ_SIZE]; /* one read at a time, whatever the number of sessions */
+} self = { .by_id = RB_INITIALIZER(&self.by_id), .clients = RB_INITIALIZER(&self.clients) };
+
+/* Which states may follow which. A session closes from any. */
+static const unsigned follows[STATE_COUNT] = {
+	[STATE_START] = 1U << STATE_READY,
+	[STATE_READY] = 1U << STATE_READY | 1U << STATE_MAIL,
+	[STATE_MAIL] = 1U << STATE_READY | 1U << STATE_RCPT,
+	[STATE_RCPT] = 1U << STATE_READY | 1U << STATE_DATA,
+	[STATE_DATA] = 1U << STATE_READY | 1U << STATE_STORE,
+	[STATE_STORE] = 1U << STATE_READY,
+};
+
+void
+session_configure(uint64_t instance, const char *hostname, size_t max)
+{
+	self.next_id = instance << 48 | 1;
+	self.hostname = hostname;
+	self.max = max;
+}
+
+const char *
+session_hostname(const struct session *s)
+{
+	return s->listener->config->hostname != NULL ? s->listener->config->hostname : self.hostname;
+}
+
+size_t
+session_count(void)
+{
+	return self.count;
+}
+
+size_t
+session_count_local(void)
+{
+	return self.count_local;
+}
+
+bool
+session_stress(void)
+{
+	return self.count * 100 >= self.max * SMTPD_STRESS_PERCENT;
+}
+
+bool
+session_draining(void)
+{
+	return self.draining;
+}
+
+struct session *
+session_find(uint64_t id)
+{
+	struct session key = { .id = id };
+
+	return RB_FIND(sessions, &self.by_id, &key);
+}
+
+struct session *
+session_next(struct session *after)
+{
+	return after == NULL ? RB_MIN(sessions, &self.by_id) : RB_NEXT(sessions, &self.by_id, after);
+}
+
+/* --- state and time --- */
+
+static int64_t
+patience_ms(const struct session *s)
+{
+	switch (s->state) {
+	case STATE_START: return session_stress() && !s->local ? SMTPD_STRESS_MS : SMTPD_FIRST_MAIL_MS;
+	case STATE_READY:
+	case STATE_MAIL:
+	case STATE_RCPT:
+		if (s->transaction != NULL && s->transaction->pending > 0)
+			return SMTPD_ROUTER_MS;
+		if (session_stress() && !s->local)
+			return SMTPD_STRESS_MS;
+		return s->mails == 0 && s->transaction == NULL ? SMTPD_FIRST_MAIL_MS : SMTPD_COMMAND_MS;
+	case STATE_DATA: return SMTPD_DATA_BLOCK_MS;
+	case STATE_STORE: return SMTPD_QUEUE_MS;
+	case STATE_CLOSING: return LINGER_MS;
+	case STATE_COUNT: break;
+	}
+	return SMTPD_COMMAND_MS;
+}
+
+void
+session_enter(struct session *s, enum session_state state)
+{
+	invariant(state == STATE_CLOSING || (follows[s->state] & (1U << state)) != 0);
+	s->state = state;
+	loop_timer_start(&s->timeout, patience_ms(s));
+}
+
+static void
+timed_out(void *arg)
+{
+	struct session *s = arg;
+
+	if (s->state == STATE_CLOSING || s->ending) {
+		session_close(s, "timeout");
+		return;
+	}
+	if (s->state == STATE_STORE || (s->transaction != NULL && s->transaction->pending > 0))
+		session_end(s, REPLY_SHUTTING_DOWN);
+	else
+		session_end(s, REPLY_TIMEOUT);
+}
+
+static void
+penalty_over(void *arg)
+{
+	session_wake(arg);
+}
+
+/* --- replies --- */
+
+/* Its replies have no more room. The close comes from the loop: whoever made the reply still holds the session. */
+static void
+give_up(struct session *s)
+{
+	s->ending = true;
+	loop_timer_start(&s->timeout, 0);
+}
+
+void
+session_write(struct session *s, struct str bytes)
+{
+	if (s->closed)
+		return;
+	if (!buf_append_str(&s->out, bytes))
+		give_up(s);
+	loop_at_end(&s->at_end);
+}
+
+/* A stranger's errors cost time from the fourth on, and the session after ten. */
+static void
+count_error(struct session *s)
+{
+	s->errors++;
+	if (s->local || s->ending)
+		return;
+	if (s->errors > SMTPD_ERRORS_MAX)
+		session_end(s, REPLY_TOO_MANY_ERRORS);
+	else if (s->errors > SMTPD_ERRORS_FREE)
+		loop_timer_start(&s->penalty, PENALTY_MS);
+}
+
+void
+session_reply(struct session *s, enum reply reply, const char *detail)
+{
+	if (s->closed)
+		return;
+	if (!reply_write(reply, detail, &s->out)) {
+		give_up(s);
+		return;
+	}
+	loop_at_end(&s->at_end);
+	if (reply_code(reply) >= 400)
+		count_error(s);
+}
+
+void
+session_reply_raw(struct session *s, unsigned code, struct str enhanced, struct str text)
+{
+	if (s->closed)
+		return;
+	if (!buf_printf(&s->out, "%u ", code) || !buf_append_str(&s->out, enhanced) ||
+	    (enhanced.len > 0 && !buf_append_byte(&s->out, ' ')) || !buf_append_str(&s->out, text) ||
+	    !buf_append(&s->out, "\r\n", 2)) {
+		give_up(s);
+		return;
+	}
+	loop_at_end(&s->at_end);
+	if (code >= 500)
+		count_error(s);
+}
+
+void
+session_end(struct session *s, enum reply reply)
+{
+	if (s->closed || s->ending)
+		return;
+	s->ending = true;
+	session_reply(s, reply, session_hostname(s));
+}
+
+void
+session_wake(struct session *s)
+{
+	if (!s->closed)
+		loop_at_end(&s->at_end);
+}
+
+/* --- input and output --- */
+
+/* Runs what is kept of the input; what is still not taken stays. */
+static void
+run_kept(struct session *s)
+{
+	struct str in = buf_str(&s->in);
+
+	if (in.len == 0)
+		return;
+	input_run(s, &in);
+	if (s->closed)
+		return;
+	buf_consume(&s->in, s->in.len - in.len);
+	if (s->in.len == 0)
+		buf_clear(&s->in);
+}
+
+/* New bytes: run from where they lie when nothing is kept before them. */
+static void
+take_bytes(struct session *s, struct str fresh)
+{
+	if (s->in.len == 0) {
+		input_run(s, &fresh);
+		if (!s->closed && fresh.len > 0 && !buf_append_str(&s->in, fresh))
+			session_close(s, "out of memory");
+		return;
+	}
+	if (!buf_append_str(&s->in, fresh)) {
+		session_close(s, "out of memory");
+		return;
+	}
+	run_kept(s);
+}
+
+/* Every sign of life moves the time-out; a message as a whole has a limit of its own. */
+static void
+note_life(struct session *s)
+{
+	if (s->state == STATE_CLOSING)
+		return;
+	if (s->state == STATE_DATA && loop_now_ms() - s->transaction->started_ms > SMTPD_MESSAGE_MS)
+		session_end(s, REPLY_TIMEOUT);
+	else
+		loop_timer_start(&s->timeout, patience_ms(s));
+}
+
+static void
+on_readable(int fd, short what, void *arg)
+{
+	struct session *s = arg;
+	ssize_t n = recv(fd, self.block, sizeof(self.block), 0);
+
+	(void)what;
+	if (n == -1 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		session_close(s, n == 0 ? "disconnected" : "connection lost");
+		return;
+	}
+	if (s->state == STATE_CLOSING)
+		return; /* what comes after our last word is not read, only taken off the wire so that the word arrives */
+	take_bytes(s, (struct str){ self.block, (size_t)n });
+	if (!s->closed) {
+		note_life(s);
+		loop_at_end(&s->at_end);
+	}
+}
+
+/* Returns true when all is written. */
+static bool
+flush(struct session *s)
+{
+	while (s->out.len > 0) {
+		struct str out = buf_str(&s->out);
+		ssize_t n = send(s->fd, out.ptr, out.len, MSG_NOSIGNAL);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1 && errno != EAGAIN) {
+			session_close(s, "connection lost");
+			return false;
+		}
+		if (n == -1) {
+			loop_fd_start(&s->writable);
+			return false;
+		}
+		buf_consume(&s->out, (size_t)n);
+	}
+	loop_fd_stop(&s->writable);
+	if (s->state == STATE_READY || s->state == STATE_START)
+		buf_clear(&s->out); /* an idle session costs its struct */
+	return true;
+}
+
+/* The last word is written: a client that sent more than we read would lose it to a reset, so that is taken first. */
+static void
+say_goodbye(struct session *s)
+{
+	if (s->in.len == 0 && s->state != STATE_DATA && s->errors == 0) {
+		session_close(s, "quit");
+		return;
+	}
+	if (s->state == STATE_CLOSING)
+		return;
+	transaction_drop(s);
+	session_enter(s, STATE_CLOSING);
+	buf_clear(&s->in);
+	(void)shutdown(s->fd, SHUT_WR);
+	loop_fd_start(&s->readable);
+}
+
+static bool
+is_idle(const struct session *s)
+{
+	return s->transaction == NULL && s->in.len == 0;
+}
+
+static void
+finish_turn(void *arg)
+{
+	struct session *s = arg;
+
+	if (s->closed)
+		return;
+	if (s->state != STATE_CLOSING)
+		run_kept(s);
+	if (s->closed)
+		return;
+	if (self.draining && is_idle(s))
+		session_end(s, REPLY_SHUTTING_DOWN);
+	if (!flush(s))
+		return;
+	if (s->ending)
+		say_goodbye(s);
+	else if (input_blocked(s))
+		loop_fd_stop(&s->readable);
+	else
+		loop_fd_start(&s->readable);
+}
+
+static void
+on_writable(int fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	finish_turn(arg);
+}
+
+/* --- birth --- */
+
+static bool
+is_loopback(const struct sockaddr *peer)
+{
+	const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)peer;
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)peer;
+
+	if (peer->sa_family == AF_INET)
+		return ntohl(in->sin_addr.s_addr) >> 24 == 127;
+	return peer->sa_family != AF_INET6 || IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr);
+}
+
+static void
+name_peer(struct session *s, const struct sockaddr *peer)
+{
+	const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)peer;
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)peer;
+	struct ucred user = { .uid = (uid_t)-1 };
+	socklen_t len = sizeof(user);
+
+	s->local = is_loopback(peer);
+	if (peer->sa_family == AF_INET) {
+		(void)inet_ntop(AF_INET, &in->sin_addr, s->client, sizeof(s->client));
+		(void)snprintf(s->address, sizeof(s->address), "%.45s:%u", s->client, ntohs(in->sin_port));
+	} else if (peer->sa_family == AF_INET6) {
+		(void)inet_ntop(AF_INET6, &in6->sin6_addr, s->client, sizeof(s->client));
+		(void)snprintf(s->address, sizeof(s->address), "[%.45s]:%u", s->client, ntohs(in6->sin6_port));
+	} else {
+		(void)getsockopt(s->fd, SOL_SOCKET, SO_PEERCRED, &user, &len);
+		(void)snprintf(s->client, sizeof(s->client), "local:%u", user.uid);
+		(void)strlcpy(s->address, s->client, sizeof(s->address));
+	}
+}
+
+/* Counts the session for its client; returns false when the client has too many. */
+static bool
+count_client(struct session *s)
+{
+	struct client key, *client;
+
+	(void)strlcpy(key.address, s->client, sizeof(key.address));
+	client = RB_FIND(clients, &self.clients, &key);
+	if (client == NULL) {
+		client = calloc(1, sizeof(*client));
+		if (client == NULL)
+			fatal("out of memory");
+		(void)strlcpy(client->address, s->client, sizeof(client->address));
+		(void)RB_INSERT(clients, &self.clients, client);
+	}
+	return ++client->sessions <= SMTPD_SESSIONS_CLIENT_MAX || s->local;
+}
+
+static void
+uncount_client(const struct session *s)
+{
+	struct client key, *client;
+
+	(void)strlcpy(key.address, s->client, sizeof(key.address));
+	client = RB_FIND(clients, &self.clients, &key);
+	if (client == NULL || --client->sessions > 0)
+		return;
+	(void)RB_REMOVE(clients, &self.clients, client);
+	free(client);
+}
+
+static void
+set_up(struct session *s)
+{
+	int one = 1;
+
+	(void)setsockopt(
+	    s->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* replies are whole when they are written */
+	(void)setsockopt(s->fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+	buf_init(&s->in, READ_SIZE + SMTPD_LINE_ENDLESS);
+	buf_init(&s->out, SMTPD_OUTPUT_MAX);
+	loop_fd_init(&s->readable, s->fd, LOOP_READ, on_readable, s);
+	loop_fd_init(&s->writable, s->fd, LOOP_WRITE, on_writable, s);
+	loop_timer_init(&s->timeout, timed_out, s);
+	loop_timer_init(&s->penalty, penalty_over, s);
+	s->at_end = (struct loop_hook){ .fn = finish_turn, .arg = s };
+}
+
+void
+session_new(const struct listener *listener, int fd, const struct sockaddr *peer)
+{
+	struct session *s = calloc(1, sizeof(*s));
+	bool welcome;
+
+	if (s == NULL)
+		fatal("out of memory");
+	s->id = self.next_id++;
+	s->fd = fd;
+	s->listener = listener;
+	s->state = STATE_START;
+	name_peer(s, peer);
+	set_up(s);
+	(void)RB_INSERT(sessions, &self.by_id, s);
+	welcome = count_client(s);
+	self.count++;
+	self.count_local += s->local;
+	log_info("connected", log_hex(LOG_FIELD_session, s->id), log_text(LOG_FIELD_address, s->address),
+	    log_text(LOG_FIELD_listener, listener->name));
+	loop_timer_start(&s->timeout, patience_ms(s));
+	if (self.count > self.max)
+		session_end(s, REPLY_OVERLOADED);
+	else if (!welcome)
+		session_end(s, REPLY_TOO_MANY_SESSIONS);
+	else
+		session_reply(s, REPLY_GREETING, session_hostname(s));
+	loop_at_end(&s->at_end);
+}
+
+/* --- end --- */
+
+static void
+free_session(void *object)
+{
+	free(object);
+}
+
+void
+session_close(struct session *s, const char *reason)
+{
+	struct peer *router = process_peer(PROTO_KIND_ROUTER, 0);
+
+	if (s->closed)
+		return;
+	transaction_drop(s);
+	if (router != NULL && s->router_generation == router->generation)
+		SEND(router->channel, SESSION_CLOSE, session_close, s->id, .nothing = false);
+	log_info("disconnected", log_hex(LOG_FIELD_session, s->id), log_text(LOG_FIELD_address, s->address),
+	    log_text(LOG_FIELD_reason, reason), log_u64(LOG_FIELD_count, s->mails));
+	s->closed = true;
+	loop_fd_stop(&s->readable);
+	loop_fd_stop(&s->writable);
+	loop_timer_stop(&s->timeout);
+	loop_timer_stop(&s->penalty);
+	loop_hook_cancel(&s->at_end);
+	(void)close(s->fd);
+	buf_clear(&s->in);
+	buf_clear(&s->out);
+	(void)RB_REMOVE(sessions, &self.by_id, s);
+	uncount_client(s);
+	self.count--;
+	self.count_local -= s->local;
+	loop_reap(free_session, s);
+	if (self.draining && self.count == 0)
+		self.drained();
+}
+
+void
+session_drain_all(void (*fn)(void))
+{
+	struct session *s;
+
+	self.draining = true;
+	self.drained = fn;
+	if (self.count == 0)
+		fn();
+	for (s = session_next(NULL); s != NULL; s = session_next(s))
+		session_wake(s);
+}

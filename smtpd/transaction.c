@@ -1,0 +1,504 @@
+/* SPDX-License-Identifier: ISC */
+#include "smtpd/transaction.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/process.h"
+#include "smtpd/limits.h"
+#include "smtpd/listener.h"
+#include "smtpd/received.h"
+#include "smtpd/session.h"
+
+enum { RANGES = 2 }; /* grants come before the last one is used up */
+
+static int
+compare(struct transaction *a, struct transaction *b)
+{
+	return a->id < b->id ? -1 : a->id > b->id;
+}
+
+RB_HEAD(transactions, transaction);
+TREE_STATIC(transactions, transaction, entry, compare);
+
+static struct {
+	struct transactions by_id;
+	struct {
+		uint64_t next;
+		uint64_t end;
+	} grants[RANGES];
+	uint64_t room;
+	uint64_t accepted;
+} self = { .by_id = RB_INITIALIZER(&self.by_id) };
+
+uint64_t
+transaction_count_accepted(void)
+{
+	return self.accepted;
+}
+
+void
+transaction_set_room(uint64_t bytes)
+{
+	self.room = bytes;
+}
+
+uint64_t
+transaction_room(void)
+{
+	return self.room;
+}
+
+/* --- ids --- */
+
+void
+transaction_grant(uint64_t first, uint64_t count)
+{
+	size_t i = self.grants[0].next == self.grants[0].end ? 0 : 1;
+
+	self.grants[i].next = first;
+	self.grants[i].end = first + count;
+}
+
+static bool
+take_id(uint64_t *id)
+{
+	if (self.grants[0].next == self.grants[0].end) {
+		self.grants[0] = self.grants[1];
+		self.grants[1].next = self.grants[1].end = 0;
+	}
+	if (self.grants[0].next == self.grants[0].end)
+		return false;
+	*id = self.grants[0].next++;
+	return true;
+}
+
+static struct transaction *
+find(uint64_t id)
+{
+	struct transaction key = { .id = id };
+
+	return RB_FIND(transactions, &self.by_id, &key);
+}
+
+static struct channel *
+queue_channel(void)
+{
+	struct peer *queue = process_peer(PROTO_KIND_QUEUE, 0);
+
+	return queue == NULL ? NULL : queue->channel;
+}
+
+bool
+transaction_has_queue(void)
+{
+	return queue_channel() != NULL;
+}
+
+/* --- beginning --- */
+
+bool
+transaction_begin(struct session *s, const struct address *reverse_path, enum proto_body body)
+{
+	struct transaction *t;
+	uint64_t id;
+
+	if (queue_channel() == NULL || !take_id(&id))
+		return false;
+	t = calloc(1, sizeof(*t));
+	if (t == NULL)
+		fatal("out of memory");
+	t->id = id;
+	t->session = s;
+	t->body = body;
+	(void)address_format(reverse_path, t->reverse_path);
+	TAILQ_INIT(&t->questions);
+	buf_init(&t->tickets, SMTPD_TICKETS_SIZE_MAX);
+	buf_init(&t->chunk, SMTPD_CHUNK);
+	s->transaction = t;
+	(void)RB_INSERT(transactions, &self.by_id, t);
+	return true;
+}
+
+/* --- recipients --- */
+
+/* The router takes the client's address from the socket itself, once; a router that was restarted has to be told again. */
+static void
+introduce_to(struct peer *router, struct session *s)
+{
+	if (s->router_generation == router->generation)
+		return;
+	SEND_FD(router->channel, SESSION_OPEN, session_open, s->id, s->fd, .listener = s->listener->index);
+	s->router_generation = router->generation;
+}
+
+bool
+transaction_ask(struct session *s, const struct address *forward_path)
+{
+	struct peer *router = process_peer(PROTO_KIND_ROUTER, 0);
+	struct transaction *t = s->transaction;
+	struct question *q;
+
+	if (router == NULL || t->lost)
+		return false;
+	q = calloc(1, sizeof(*q));
+	if (q == NULL)
+		fatal("out of memory");
+	q->number = t->asked++;
+	(void)address_format(forward_path, q->forward_path);
+	buf_init(&q->tickets, SMTPD_TICKETS_SIZE_MAX);
+	TAILQ_INSERT_TAIL(&t->questions, q, next);
+	t->pending++;
+	introduce_to(router, s);
+	SEND(router->channel, RCPT_CHECK, rcpt_check, s->id, .transaction = t->id, .number = q->number,
+	    .helo = str_of(s->helo), .reverse_path = str_of(t->reverse_path), .forward_path = str_of(q->forward_path));
+	return true;
+}
+
+static void
+free_question(struct transaction *t, struct question *q)
+{
+	TAILQ_REMOVE(&t->questions, q, next);
+	t->pending--;
+	buf_clear(&q->tickets);
+	free(q->text);
+	free(q);
+}
+
+static void
+log_rejected(const struct session *s, const struct question *q)
+{
+	char reply[PROTO_REPLY_MAX + 32];
+
+	(void)snprintf(reply, sizeof(reply), "%u %s %s", q->code, q->enhanced, q->text);
+	log_info("rejected", log_hex(LOG_FIELD_session, s->id), log_text(LOG_FIELD_address, s->address),
+	    log_text(LOG_FIELD_helo, s->helo), log_text(LOG_FIELD_from, s->transaction->reverse_path),
+	    log_text(LOG_FIELD_to, q->forward_path), log_text(LOG_FIELD_reply, reply));
+}
+
+static void
+conclude(struct session *s, struct question *q)
+{
+	struct transaction *t = s->transaction;
+
+	if (q->code < 300 && (t->lost || !buf_append_str(&t->tickets, buf_str(&q->tickets)))) {
+		session_reply(s, t->lost ? REPLY_TEMPORARY : REPLY_TOO_MANY_RCPTS, NULL);
+		return;
+	}
+	session_reply_raw(s, q->code, str_of(q->enhanced), str_of(q->text));
+	if (q->code >= 300) {
+		log_rejected(s, q);
+		if (q->code >= 500)
+			s->unknown_rcpts++;
+		return;
+	}
+	if (t->rcpts++ == 0)
+		(void)strlcpy(t->first_rcpt, q->forward_path, sizeof(t->first_rcpt));
+	if (s->state == STATE_MAIL)
+		session_enter(s, STATE_RCPT);
+}
+
+/* Answers the client in the order it asked, whatever the order of the verdicts. */
+static void
+answer_in_order(struct session *s)
+{
+	struct transaction *t = s->transaction;
+	struct question *q;
+
+	while ((q = TAILQ_FIRST(&t->questions)) != NULL && q->answered) {
+		conclude(s, q);
+		free_question(t, q);
+	}
+	session_wake(s);
+}
+
+static struct question *
+find_question(uint64_t session, uint64_t transaction, uint64_t number, struct session **out)
+{
+	struct session *s = session_find(session);
+	struct question *q;
+
+	*out = s;
+	if (s == NULL || s->transaction == NULL || s->transaction->id != transaction)
+		return NULL;
+	TAILQ_FOREACH (q, &s->transaction->questions, next)
+		if (q->number == number)
+			return q;
+	return NULL;
+}
+
+/* A session or transaction that is gone is no mistake of the router's: it may have ended while the answer was on its way. */
+bool
+transaction_ticket(uint64_t session, const struct msg_rcpt_ticket *ticket)
+{
+	uint32_t len = (uint32_t)ticket->ticket.len;
+	struct session *s;
+	struct question *q = find_question(session, ticket->transaction, ticket->number, &s);
+
+	if (q == NULL)
+		return true;
+	if (q->answered)
+		return false;
+	if (!buf_append(&q->tickets, &len, sizeof(len)) || !buf_append_str(&q->tickets, ticket->ticket))
+		buf_reset(&q->tickets); /* shows as a count that differs from the verdict's */
+	else
+		q->ticket_count++;
+	return true;
+}
+
+bool
+transaction_verdict(uint64_t session, const struct msg_rcpt_verdict *verdict)
+{
+	struct session *s;
+	struct question *q = find_question(session, verdict->transaction, verdict->number, &s);
+
+	if (q == NULL)
+		return true;
+	if (q->answered || verdict->code < 200 || (verdict->code < 300 && verdict->tickets != q->ticket_count))
+		return false;
+	q->answered = true;
+	q->code = (unsigned)verdict->code;
+	q->text = strndup(verdict->text.ptr, verdict->text.len);
+	if (q->text == NULL || !str_copy(verdict->enhanced, q->enhanced, sizeof(q->enhanced)))
+		fatal("out of memory");
+	answer_in_order(s);
+	return true;
+}
+
+/* --- the body --- */
+
+void
+transaction_start_data(struct session *s, uint64_t size_max)
+{
+	data_init(&s->transaction->data, size_max);
+	s->transaction->started_ms = loop_now_ms();
+}
+
+/* What was gathered goes to the queue, behind the envelope if that has not gone yet. */
+static void
+send_chunk(struct transaction *t)
+{
+	struct channel *queue = queue_channel();
+	struct str rest = buf_str(&t->tickets);
+
+	if (queue == NULL || t->lost) {
+		t->lost = true;
+		buf_reset(&t->chunk);
+		return;
+	}
+	if (!t->begun) {
+		SEND(queue, BEGIN, begin, t->id, .session = t->session->id, .reverse_path = str_of(t->reverse_path),
+		    .body = t->body);
+		while (rest.len > 0) {
+			uint32_t len;
+			memcpy(&len, rest.ptr, sizeof(len));
+			SEND(queue, RCPT, rcpt, t->id, .ticket = { rest.ptr + sizeof(len), len });
+			rest.ptr += sizeof(len) + len;
+			rest.len -= sizeof(len) + len;
+		}
+		buf_clear(&t->tickets);
+		t->begun = true;
+	}
+	if (t->chunk.len > 0)
+		SEND(queue, BODY, body, t->id, .bytes = buf_str(&t->chunk));
+	t->in_flight += t->chunk.len;
+	buf_reset(&t->chunk);
+}
+
+bool
+transaction_has_room(const struct session *s)
+{
+	const struct transaction *t = s->transaction;
+
+	return t->chunk.len < SMTPD_CHUNK - 2 || t->in_flight + SMTPD_CHUNK <= SMTPD_WINDOW;
+}
+
+static enum reply
+reply_of_flaw(enum data_flaw flaw)
+{
+	switch (flaw) {
+	case DATA_BARE: return REPLY_BARE_IN_DATA;
+	case DATA_TOO_BIG: return REPLY_TOO_BIG;
+	case DATA_LINE_TOO_LONG: return REPLY_TEXT_LINE_TOO_LONG;
+	case DATA_HEADER_TOO_BIG: return REPLY_HEADER_TOO_BIG;
+	case DATA_TOO_MANY_HOPS: return REPLY_LOOP;
+	case DATA_SOUND: break;
+	}
+	return REPLY_TEMPORARY;
+}
+
+static void
+refuse(struct session *s, enum reply reply)
+{
+	char size[24];
+
+	(void)snprintf(size, sizeof(size), "%llu", (unsigned long long)s->transaction->data.size_max);
+	log_info("rejected", log_hex(LOG_FIELD_session, s->id), log_text(LOG_FIELD_address, s->address),
+	    log_text(LOG_FIELD_helo, s->helo), log_hex(LOG_FIELD_message, s->transaction->id),
+	    log_text(LOG_FIELD_from, s->transaction->reverse_path), log_u64(LOG_FIELD_code, reply_code(reply)));
+	transaction_drop(s);
+	session_enter(s, STATE_READY);
+	session_reply(s, reply, size);
+}
+
+static void
+commit(struct session *s)
+{
+	struct transaction *t = s->transaction;
+	struct buf preamble;
+
+	send_chunk(t);
+	if (t->lost) {
+		refuse(s, REPLY_TEMPORARY);
+		return;
+	}
+	buf_init(&preamble, PROTO_PREAMBLE_MAX);
+	if (!received_write(s, &preamble))
+		fatal("a Received field does not fit");
+	SEND(queue_channel(), COMMIT, commit, t->id, .size = t->data.size, .preamble = buf_str(&preamble));
+	buf_clear(&preamble);
+	session_enter(s, STATE_STORE);
+}
+
+bool
+transaction_take(struct session *s, struct str *in)
+{
+	struct transaction *t = s->transaction;
+	enum data_flaw before = t->data.flaw;
+	bool end = data_take(&t->data, in, &t->chunk);
+
+	if (t->data.flaw != DATA_SOUND) {
+		buf_reset(&t->chunk);
+		if (before == DATA_SOUND && t->begun && queue_channel() != NULL) {
+			SEND(queue_channel(), ABORT, abort, t->id, .nothing = false);
+			t->begun = false; /* nothing more of it goes there */
+		}
+	} else if (!end && SMTPD_CHUNK - t->chunk.len < 2 && t->in_flight + SMTPD_CHUNK <= SMTPD_WINDOW) {
+		send_chunk(t);
+	}
+	if (!end)
+		return false;
+	if (t->data.flaw == DATA_SOUND)
+		commit(s);
+	else
+		refuse(s, reply_of_flaw(t->data.flaw));
+	return true;
+}
+
+/* --- the end --- */
+
+static void
+forget(struct transaction *t)
+{
+	struct question *q;
+
+	while ((q = TAILQ_FIRST(&t->questions)) != NULL)
+		free_question(t, q);
+	(void)RB_REMOVE(transactions, &self.by_id, t);
+	t->session->transaction = NULL;
+	buf_clear(&t->tickets);
+	buf_clear(&t->chunk);
+	free(t);
+}
+
+void
+transaction_drop(struct session *s)
+{
+	struct transaction *t = s->transaction;
+	struct channel *queue = queue_channel();
+
+	if (t == NULL)
+		return;
+	if (t->begun && !t->lost && queue != NULL)
+		SEND(queue, ABORT, abort, t->id, .nothing = false);
+	forget(t);
+}
+
+void
+transaction_credit(uint64_t id, uint64_t bytes)
+{
+	struct transaction *t = find(id);
+
+	if (t == NULL)
+		return;
+	t->in_flight -= bytes < t->in_flight ? (size_t)bytes : t->in_flight;
+	session_wake(t->session);
+}
+
+void
+transaction_done(uint64_t id)
+{
+	struct transaction *t = find(id);
+	struct session *s;
+	char text[24];
+
+	if (t == NULL || t->session->state != STATE_STORE)
+		return;
+	s = t->session;
+	(void)snprintf(text, sizeof(text), "%016llx", (unsigned long long)id);
+	log_info("accepted", log_hex(LOG_FIELD_session, s->id), log_hex(LOG_FIELD_message, id),
+	    log_text(LOG_FIELD_address, s->address), log_text(LOG_FIELD_helo, s->helo),
+	    log_text(LOG_FIELD_from, t->reverse_path), log_u64(LOG_FIELD_rcpts, t->rcpts),
+	    log_u64(LOG_FIELD_size, t->data.size), log_text(LOG_FIELD_proto, s->extended ? "ESMTP" : "SMTP"));
+	self.accepted++;
+	s->mails++;
+	s->idle_commands = 0;
+	forget(t);
+	session_enter(s, STATE_READY);
+	session_reply(s, REPLY_ACCEPTED, text);
+	session_wake(s);
+}
+
+void
+transaction_refused(uint64_t id, enum proto_refusal reason)
+{
+	struct transaction *t = find(id);
+	struct session *s;
+
+	if (t == NULL)
+		return;
+	s = t->session;
+	t->lost = true;
+	t->in_flight = 0;
+	if (s->state == STATE_STORE)
+		refuse(s, reason == PROTO_REFUSAL_NO_ROOM ? REPLY_NO_ROOM : REPLY_TEMPORARY);
+	session_wake(s);
+}
+
+void
+transaction_queue_gone(void)
+{
+	struct session *s;
+
+	memset(self.grants, 0, sizeof(self.grants));
+	self.room = 0;
+	for (s = session_next(NULL); s != NULL; s = session_next(s))
+		if (s->transaction != NULL)
+			transaction_refused(s->transaction->id, PROTO_REFUSAL_TEMPORARY);
+}
+
+/* What the router was asked and has not answered. Tickets that it gave before stay good: the key outlives it. */
+void
+transaction_router_gone(void)
+{
+	struct session *s;
+	struct question *q;
+
+	for (s = session_next(NULL); s != NULL; s = session_next(s)) {
+		if (s->transaction == NULL || s->transaction->pending == 0)
+			continue;
+		TAILQ_FOREACH (q, &s->transaction->questions, next) {
+			if (q->answered)
+				continue;
+			q->answered = true;
+			q->code = reply_code(REPLY_TEMPORARY);
+			(void)strlcpy(q->enhanced, "4.3.0", sizeof(q->enhanced));
+			q->text = strdup("Temporary failure, try again later");
+			if (q->text == NULL)
+				fatal("out of memory");
+		}
+		answer_in_order(s);
+	}
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A mail transaction (RFC 5321 section 3.3), seen from smtpd: recipients are asked of the router, which answers with
+ * tickets that are kept unread; the body goes to the queue in chunks, within a window; 250 is said when the queue says that
+ * it is on disk. A small message is one batch: BEGIN, tickets, body and COMMIT leave together.
+ */
+#ifndef SMTPD_TRANSACTION_H
+#define SMTPD_TRANSACTION_H
+
+#include <sys/queue.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/address.h"
+#include "common/buf.h"
+#include "common/proto.h"
+#include "common/tree.h"
+#include "smtpd/data.h"
+
+struct session;
+
+/* A RCPT that the client has not been answered yet. */
+struct question {
+	TAILQ_ENTRY(question) next;
+	uint64_t number;
+	bool answered;
+	unsigned code;
+	char enhanced[PROTO_ENHANCED_MAX + 1];
+	char forward_path[ADDRESS_MAX + 1];
+	char *text;         /* of the verdict; NULL before it */
+	struct buf tickets; /* each a 32-bit length and the bytes */
+	unsigned ticket_count;
+};
+
+struct transaction {
+	uint64_t id; /* of the message as well */
+	RB_ENTRY(transaction) entry;
+	struct session *session;
+	char reverse_path[ADDRESS_MAX + 1];
+	enum proto_body body;
+	TAILQ_HEAD(, question) questions; /* in the order of the commands */
+	unsigned pending;                 /* questions */
+	uint64_t asked;                   /* so far: the number of the next */
+	unsigned rcpts;                   /* accepted */
+	char first_rcpt[ADDRESS_MAX + 1]; /* accepted first, for Received while it is the only one */
+	struct buf tickets;               /* of accepted recipients */
+	bool begun;                       /* the queue knows of it */
+	bool lost;                        /* queue or router went away: it can only end in 451 */
+	size_t in_flight;                 /* bytes of the body that the queue has given no credit for */
+	struct data data;
+	struct buf chunk; /* bytes of the body not yet sent */
+	int64_t started_ms;
+};
+
+/* The ids that the queue granted; the size of message that it has room for. */
+void transaction_grant(uint64_t first, uint64_t count);
+void transaction_set_room(uint64_t bytes);
+uint64_t transaction_room(void);
+bool transaction_has_queue(void);
+
+/* Opens a transaction of s. Returns false when there is no queue, or no id, at the moment: 451. */
+bool transaction_begin(struct session *s, const struct address *reverse_path, enum proto_body body);
+
+/* Asks about one more recipient. Returns false when there is no router at the moment: 451. */
+bool transaction_ask(struct session *s, const struct address *forward_path);
+
+/* Bytes of the message. Takes from *in what there is room for. Returns true at the end: STATE_STORE, or READY. */
+bool transaction_take(struct session *s, struct str *in);
+
+/* At 354. */
+void transaction_start_data(struct session *s, uint64_t size_max);
+
+/* Whether more of the body can be taken now. */
+bool transaction_has_room(const struct session *s);
+
+/* Forgets the transaction, in the queue as well. Does nothing where there is none. */
+void transaction_drop(struct session *s);
+
+/* From the router. False: the router said what it may not. */
+bool transaction_ticket(uint64_t session, const struct msg_rcpt_ticket *ticket);
+bool transaction_verdict(uint64_t session, const struct msg_rcpt_verdict *verdict);
+
+/* From the queue; an id that is gone is no mistake of anybody's. */
+void transaction_credit(uint64_t id, uint64_t bytes);
+void transaction_done(uint64_t id);
+void transaction_refused(uint64_t id, enum proto_refusal reason);
+
+/* A peer is gone: what waits for it ends in 451. */
+void transaction_queue_gone(void);
+void transaction_router_gone(void);
+
+uint64_t transaction_count_accepted(void);
+
+#endif
