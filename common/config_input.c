@@ -106,7 +106,8 @@ config_byte_show(const struct config_byte *in, enum config_sight sight)
 			expose(in->reference->macro);
 	}
 	raise_sight(in->sight, sight);
-	raise_sight(in->escape, CONFIG_SIGHT_SHOWN);
+	if (sight == CONFIG_SIGHT_SHOWN)
+		raise_sight(in->escape, sight);
 }
 
 /* --- bytes --- */
