@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "common/process.h"
 
+#include <sys/prctl.h>
 #include <sys/socket.h>
 
 #include <errno.h>
@@ -314,10 +315,11 @@ static void
 ignore_signals(void)
 {
 	static const int ignored[] = { SIGPIPE, SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2 };
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
 	size_t i;
 
 	for (i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
-		if (signal(ignored[i], SIG_IGN) == SIG_ERR)
+		if (sigaction(ignored[i], &ignore, NULL) == -1)
 			fatal("signal %d: %s", ignored[i], strerror(errno));
 }
 
@@ -343,6 +345,7 @@ process_run(const struct process *process, int argc, char **argv)
 	self.kind = process;
 	self.parent.kind = PROTO_KIND_PARENT;
 	log_init(process->name, PROCESS_LOG_FD, LOG_TEXT, LOG_INFO);
+	(void)prctl(PR_SET_NAME, process->name, 0, 0, 0);
 	ignore_signals();
 	tzset();
 	loop_init();
