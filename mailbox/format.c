@@ -268,24 +268,29 @@ expand_specifiers(struct str rest, const struct format_values *values, struct bu
 	return true;
 }
 
+/* A path that does not begin at the root begins at the home. */
+static bool
+append_path(struct buf *out, struct str home, bool tilde, struct str path)
+{
+	bool absolute = !tilde && path.len > 0 && path.ptr[0] == '/';
+
+	return (absolute || buf_append_str(out, home)) && (absolute || tilde || buf_append_byte(out, '/')) &&
+	    buf_append_str(out, path) && out->len <= MAILBOX_PATH_MAX;
+}
+
 bool
 format_expand(struct str format, const struct format_values *values, struct buf *out, struct error *err)
 {
+	bool tilde = format.len > 0 && format.ptr[0] == '~' && (format.len == 1 || format.ptr[1] == '/');
 	struct buf text;
-	bool ok, home;
+	bool ok;
 
-	buf_init(&text, MAILBOX_PATH_MAX);
-	home = format.len > 0 && format.ptr[0] == '~' && (format.len == 1 || format.ptr[1] == '/');
-	if (home)
+	if (tilde)
 		format = (struct str){ format.ptr + 1, format.len - 1 };
+	buf_init(&text, MAILBOX_PATH_MAX);
 	ok = expand_specifiers(format, values, &text, err);
-	if (ok) {
-		home = home || text.len == 0 || buf_str(&text).ptr[0] != '/';
-		ok = (!home || (buf_append_str(out, values->directory) && buf_append_byte(out, '/'))) &&
-		    buf_append_str(out, buf_str(&text));
-		if (!ok || out->len > MAILBOX_PATH_MAX)
-			ok = too_long(err);
-	}
+	if (ok && !append_path(out, values->directory, tilde, buf_str(&text)))
+		ok = too_long(err);
 	buf_clear(&text);
 	return ok;
 }
@@ -293,7 +298,7 @@ format_expand(struct str format, const struct format_values *values, struct buf 
 struct str
 format_fixed(struct str format)
 {
-	struct str rest, before = format, unused;
+	struct str rest;
 	struct specifier s;
 	size_t at = next_percent(format, 0);
 
@@ -307,8 +312,5 @@ format_fixed(struct str format)
 			break;
 		at = next_percent(format, (size_t)(rest.ptr - format.ptr));
 	}
-	before.len = at;
-	if (!str_cut_last(before, '/', &before, &unused))
-		return S("");
-	return before.len == 0 ? S("/") : before;
+	return (struct str){ format.ptr, at };
 }

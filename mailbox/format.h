@@ -31,8 +31,8 @@ struct format_values {
 bool format_expand(struct str format, const struct format_values *values, struct buf *out, struct error *err);
 
 /*
- * The front of format that is the same for every message to one user, up to a slash, which is not in it: what can be opened
- * before a message is there.
+ * The front of format that is the same for every message to one user: up to the first specifier of a message. What it
+ * expands to, cut at its last slash, is a directory that holds all the mailboxes of that format.
  */
 struct str format_fixed(struct str format);
 

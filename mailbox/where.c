@@ -26,19 +26,12 @@ set_method(struct where *w, const struct msg_mailbox_setup *setup, struct error 
 }
 
 static bool
-expand(const struct where *w, struct str format, const struct format_values *values, char *dst, struct error *err)
+normalize(const struct where *w, struct str path, char *dst, struct error *err)
 {
-	struct buf text;
-	bool ok;
-
-	buf_init(&text, 2 * MAILBOX_PATH_MAX);
-	ok = format_expand(format, values, &text, err);
-	if (ok && !path_normalize(buf_str(&text), dst, MAILBOX_PATH_MAX + 1))
-		ok = error_set(err, ERROR_PERMANENT,
-		    "path \"%s\": expected names of at most %d bytes, none of them \"..\"", w->format,
-		    MAILBOX_NAME_MAX);
-	buf_clear(&text);
-	return ok;
+	if (path_normalize(path, dst, MAILBOX_PATH_MAX + 1))
+		return true;
+	return error_set(err, ERROR_PERMANENT, "path \"%s\": expected names of at most %d bytes, none of them \"..\"",
+	    w->format, MAILBOX_NAME_MAX);
 }
 
 static struct format_values
@@ -47,11 +40,34 @@ values_of_user(const struct where *w)
 	return (struct format_values){ .username = str_of(w->user), .directory = str_of(w->home) };
 }
 
+/*
+ * The directory that all mailboxes of this user are in. A home must be there: where it is not, its file system is not
+ * mounted, and a Maildir made in its place would hide mail for ever. Directories that only hold mailboxes may be made on
+ * the way.
+ */
+static bool
+set_root(struct where *w, struct str front, struct error *err)
+{
+	char path[MAILBOX_PATH_MAX + 1];
+	struct str directory, name;
+
+	if (!normalize(w, front, path, err))
+		return false;
+	if (path_below(w->home, path) != NULL)
+		return str_copy(str_of(w->home), w->root, sizeof(w->root));
+	(void)str_cut_last(front, '/', &directory, &name);
+	if (!normalize(w, directory.len == 0 ? S("/") : directory, path, err))
+		return false;
+	path_existing(path, w->root, sizeof(w->root));
+	return true;
+}
+
 bool
 where_set(struct where *w, const struct msg_mailbox_setup *setup, struct error *err)
 {
-	char fixed[MAILBOX_PATH_MAX + 1];
 	struct format_values values;
+	struct buf front;
+	bool ok;
 
 	*w = (struct where){ .root_fd = -1, .mail_gid = (gid_t)-1, .sub_address_delimiter = '+' };
 	if (!set_method(w, setup, err))
@@ -61,17 +77,10 @@ where_set(struct where *w, const struct msg_mailbox_setup *setup, struct error *
 	if (!path_normalize(setup->home, w->home, sizeof(w->home)) || w->home[0] != '/')
 		return error_set(err, ERROR_PERMANENT, "home of %s: expected an absolute path", w->user);
 	values = values_of_user(w);
-	if (!expand(w, format_fixed(str_of(w->format)), &values, fixed, err))
-		return false;
-	/*
-	 * A home must be there: where it is not, its file system is not mounted, and a Maildir made in its place would hide
-	 * mail for ever. Directories that only hold mailboxes may be made on the way.
-	 */
-	if (path_below(w->home, fixed) != NULL)
-		(void)strlcpy(w->root, w->home, sizeof(w->root));
-	else
-		path_existing(fixed, w->root, sizeof(w->root));
-	return true;
+	buf_init(&front, MAILBOX_PATH_MAX);
+	ok = format_expand(format_fixed(str_of(w->format)), &values, &front, err) && set_root(w, buf_str(&front), err);
+	buf_clear(&front);
+	return ok;
 }
 
 bool
@@ -112,11 +121,16 @@ where_path(const struct where *w, struct str sender, struct str rcpt, struct str
 	char path[MAILBOX_PATH_MAX + 1];
 	const char *below;
 	struct error err;
+	struct buf text;
+	bool ok;
 
 	values.sender = parse(sender);
 	values.rcpt = parse(rcpt);
 	values.dest = parse(dest);
-	if (!expand(w, str_of(w->format), &values, path, &err))
+	buf_init(&text, MAILBOX_PATH_MAX);
+	ok = format_expand(str_of(w->format), &values, &text, &err) && normalize(w, buf_str(&text), path, &err);
+	buf_clear(&text);
+	if (!ok)
 		return outcome_set(o, OUTCOME_NO_PLACE, "%s", err.text);
 	below = path_below(w->root, path);
 	if (below == NULL)
