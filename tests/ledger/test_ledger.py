@@ -65,7 +65,7 @@ CASES = [
                          ids=[case[0].replace(" ", "-") for case in CASES])
 def test_each_kind_of_wrong_is_found(tmp_path, client, sink_notes, queue, want):
     (tmp_path / "client").write_text("\n".join(client) + "\n", encoding="ascii")
-    (tmp_path / "sink").write_text("\n".join(sink_notes) + "\n+ cut", encoding="ascii")
+    (tmp_path / "sink").write_text("".join(note + "\n" for note in sink_notes) + "= cut", encoding="ascii")
     balance = Balance()
     balance.add_client(tmp_path / "client")
     balance.add_sink(tmp_path / "sink")
