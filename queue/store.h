@@ -191,7 +191,7 @@ enum store_found store_next_destination(struct store_txn *txn, uint64_t after, u
 
 /* --- history, state, meta --- */
 
-/* No two entries have the same time: one that is not after the newest is moved behind it, by microseconds. */
+/* No two entries have the same time: one that is not after the last is moved behind it, by microseconds. */
 void store_put_history(struct store_txn *txn, uint64_t time_us, uint64_t message, uint32_t number,
     enum record_event event, const struct record_history *record);
 

@@ -6,29 +6,43 @@ enum { CLOCK_BACK_US = 1000000 /* a time that is earlier by more than this is a 
 
 /* --- history --- */
 
-static uint64_t
-newest(struct store_txn *txn)
+static void
+learn_newest(struct store_txn *txn)
 {
 	struct str key;
 
-	if (!txn->history.known) {
-		txn->history.time_us = 0;
-		if (db_last(txn, DB_HISTORY, &key, NULL) == STORE_FOUND && key.len == KEY_HISTORY_SIZE)
-			txn->history.time_us = key_u64(key, 0);
-		txn->history.known = true;
-	}
-	return txn->history.time_us;
+	if (txn->history.known)
+		return;
+	txn->history.newest_us = 0;
+	if (db_last(txn, DB_HISTORY, &key, NULL) == STORE_FOUND && key.len == KEY_HISTORY_SIZE)
+		txn->history.newest_us = key_u64(key, 0);
+	txn->history.last_us = txn->history.newest_us;
+	txn->history.known = true;
 }
 
-/* Times are all different, so that a listing can go on behind the last it has seen. */
+static bool
+is_taken(struct store_txn *txn, uint64_t time_us)
+{
+	struct str key;
+	struct key k;
+
+	key_history(&k, time_us, 0, 0, 0);
+	return db_seek(txn, DB_HISTORY, key_str(&k), &key, NULL, NULL) == STORE_FOUND && key.len == KEY_HISTORY_SIZE &&
+	    key_u64(key, 0) == time_us;
+}
+
+/* Times are all different, so that a listing can go on behind the last it has seen. Only a clock set back has to look. */
 static uint64_t
 time_of_its_own(struct store_txn *txn, uint64_t time_us)
 {
-	uint64_t last = newest(txn);
-
-	if (time_us <= last && last - time_us < CLOCK_BACK_US)
-		time_us = last + 1;
-	txn->history.time_us = time_us;
+	learn_newest(txn);
+	if (time_us <= txn->history.last_us && txn->history.last_us - time_us < CLOCK_BACK_US)
+		time_us = txn->history.last_us + 1;
+	while (time_us <= txn->history.newest_us && is_taken(txn, time_us))
+		time_us++;
+	if (time_us > txn->history.newest_us)
+		txn->history.newest_us = time_us;
+	txn->history.last_us = time_us;
 	return time_us;
 }
 

@@ -140,6 +140,9 @@ void store_room_init(struct store *s, uint64_t step);
 /* Whether the file system says that it is full: tells a write cut short for want of room from a broken disk. */
 bool store_disk_full(struct store *s);
 
+/* Pages within the file that are free, as a read transaction sees it. */
+uint64_t store_free_pages(struct store_txn *txn);
+
 /* LMDB found its own tree wrong: ends the process as store_sigbus_install says. */
 _Noreturn void store_damaged(MDB_env *env, const char *what);
 
@@ -192,9 +195,10 @@ struct store_txn {
 		char name[PROTO_DESTINATION_MAX];
 	} destination; /* the last that was asked for */
 	struct {
-		uint64_t time_us;
+		uint64_t newest_us;
+		uint64_t last_us; /* the last that was put; earlier where the clock was set back */
 		bool known;
-	} history; /* the newest entry */
+	} history;
 };
 
 /* Fails the transaction for a return code of LMDB that is none of success and not found. */

@@ -75,25 +75,34 @@ store_room(struct store *s)
 
 /* --- what is in use --- */
 
-/* Free pages within the file: each entry of LMDB's list (database 0) begins with how many it has. */
-static uint64_t
-count_unused(struct store *s)
+/* Each entry of LMDB's own list (database 0) begins with the number of its pages. */
+uint64_t
+store_free_pages(struct store_txn *txn)
 {
-	struct store_txn *txn = store_read(s, NULL);
 	uint64_t pages = 0;
 	MDB_cursor *cursor;
 	MDB_val key, value;
 	size_t count;
 
+	if (mdb_cursor_open(txn->txn, 0, &cursor) != 0)
+		return 0;
+	while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0 && value.mv_size >= sizeof(count)) {
+		memcpy(&count, value.mv_data, sizeof(count));
+		pages += count;
+	}
+	mdb_cursor_close(cursor);
+	return pages;
+}
+
+static uint64_t
+count_unused(struct store *s)
+{
+	struct store_txn *txn = store_read(s, NULL);
+	uint64_t pages;
+
 	if (txn == NULL)
 		return 0;
-	if (mdb_cursor_open(txn->txn, 0, &cursor) == 0) {
-		while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0 && value.mv_size >= sizeof(count)) {
-			memcpy(&count, value.mv_data, sizeof(count));
-			pages += count;
-		}
-		mdb_cursor_close(cursor);
-	}
+	pages = store_free_pages(txn);
 	store_read_end(txn);
 	return pages * s->page_size;
 }
