@@ -32,7 +32,7 @@ struct config_lexer {
 	unsigned table_depth; /* of braces, from the first that opened a table */
 	bool newline_due;     /* a file has just been included */
 	bool complained;      /* about this statement */
-	bool skipping;        /* to the end of the braces a syntax error was found in */
+	bool skipping;        /* to the end of a statement with a syntax error */
 	bool has_held;        /* a token read ahead while skipping */
 	int held;
 	struct config_token held_token;
@@ -497,7 +497,7 @@ note_brace(struct config_lexer *l, int token)
 static void
 note(struct config_lexer *l, int token, const struct config_token *out)
 {
-	bool value = token == STRING && l->statement.count == 2 && l->previous == '=' && l->depth == 0;
+	bool value = token == STRING && l->statement.count == 2 && l->previous == '=';
 
 	if (token == '}')
 		note_brace(l, token);
@@ -548,7 +548,7 @@ void
 config_lexer_skip_statement(struct config_lexer *l)
 {
 	l->complained = true;
-	l->skipping = l->depth > 0;
+	l->skipping = l->depth > 0 || !l->statement_over;
 }
 
 /* A keyword at the beginning of a line cannot be part of a list. */
@@ -569,9 +569,9 @@ hold(struct config_lexer *l)
 	return l->held;
 }
 
-/* After a syntax error within braces: passes over the statement. Returns the newline that ends it, or 0. */
+/* After a syntax error: passes over the statement, with its braces. Returns the newline that ends it, or 0. */
 static int
-skip_braces(struct config_lexer *l, struct config_token *out)
+skip_statement(struct config_lexer *l, struct config_token *out)
 {
 	int token;
 
@@ -642,7 +642,7 @@ config_lexer_next(struct config_lexer *l, struct config_token *out)
 		*out = (struct config_token){ .text = "", .place = config_input_place(l->input) };
 		return 0;
 	}
-	return l->skipping ? skip_braces(l, out) : next_token(l, out);
+	return l->skipping ? skip_statement(l, out) : next_token(l, out);
 }
 
 const struct config_statement *
