@@ -29,70 +29,80 @@ has_to_wait(const struct session *s, struct str line)
 	return t->pending >= SMTPD_RCPT_PENDING_MAX || !str_starts_nocase(line, S("RCPT"));
 }
 
-/* Within a line that is too long: drops it up to its end. */
-static void
+/* The length of the line at the start of in, with the CR LF that ends it; 0 when its end is not there. */
+static size_t
+line_length(struct str in)
+{
+	const char *end = memmem(in.ptr, in.len, "\r\n", 2);
+
+	return end == NULL ? 0 : (size_t)(end - in.ptr) + 2;
+}
+
+/* Within a line that is too long: drops it up to its end. Its last byte stays, in case that is half of CR LF. */
+static bool
 skip_line(struct session *s, struct str *in)
 {
-	const char *lf = memchr(in->ptr, '\n', in->len);
-	size_t n = lf == NULL ? in->len : (size_t)(lf - in->ptr) + 1;
+	size_t len = line_length(*in);
+	size_t n = len > 0 ? len : in->len - 1;
 
 	in->ptr += n;
 	in->len -= n;
 	s->skipped += n;
-	if (lf != NULL) {
+	if (len > 0) {
 		s->skipping = false;
 		session_reply(s, REPLY_LINE_TOO_LONG, NULL);
 	} else if (s->skipped > SMTPD_LINE_ENDLESS) {
 		session_end(s, REPLY_ENDLESS_LINE);
 	}
+	return n > 0;
 }
 
-/* Takes the line off the input and runs it; it is whole, with its LF. */
+/* Runs a line without its CR LF. A CR or LF within it never was an end: all of it is refused, nothing of it is run. */
 static void
 run_line(struct session *s, struct str line)
 {
-	if (line.len < 2 || line.ptr[line.len - 2] != '\r' || memchr(line.ptr, '\r', line.len - 2) != NULL) {
+	if (memchr(line.ptr, '\r', line.len) != NULL || memchr(line.ptr, '\n', line.len) != NULL)
 		session_reply(s, REPLY_BARE_IN_COMMAND, NULL);
-		return;
-	}
-	line.len -= 2;
-	command_run(s, line);
+	else
+		command_run(s, line);
 }
 
 /* Returns false when nothing more can be done with the input now. */
 static bool
 run_command(struct session *s, struct str *in)
 {
-	const char *lf = memchr(in->ptr, '\n', in->len < SMTPD_LINE_MAX ? in->len : SMTPD_LINE_MAX);
 	struct str line = *in;
 
-	if (lf == NULL && in->len < SMTPD_LINE_MAX)
+	line.len = line_length((struct str){ in->ptr, in->len < SMTPD_LINE_MAX ? in->len : SMTPD_LINE_MAX });
+	if ((line.len == 0 && in->len < SMTPD_LINE_MAX) || has_to_wait(s, *in))
 		return false;
-	if (lf == NULL) {
-		if (has_to_wait(s, line))
-			return false;
+	if (line.len == 0) {
 		s->skipping = true;
 		s->skipped = 0;
 		return true;
 	}
-	line.len = (size_t)(lf - in->ptr) + 1;
-	if (has_to_wait(s, line))
-		return false;
 	in->ptr += line.len;
 	in->len -= line.len;
+	line.len -= 2;
 	run_line(s, line);
+	return true;
+}
+
+/* Takes some of the input, in the way of the state. Returns false when nothing more can be done with it now. */
+static bool
+take_some(struct session *s, struct str *in)
+{
+	if (s->skipping)
+		return skip_line(s, in);
+	if (s->state != STATE_DATA)
+		return run_command(s, in);
+	(void)transaction_take(s, in);
 	return true;
 }
 
 void
 input_run(struct session *s, struct str *in)
 {
-	while (in->len > 0 && !input_blocked(s)) {
-		if (s->skipping)
-			skip_line(s, in);
-		else if (s->state == STATE_DATA)
-			(void)transaction_take(s, in);
-		else if (!run_command(s, in))
-			return;
-	}
+	while (in->len > 0 && !input_blocked(s) && take_some(s, in))
+		continue;
 }

@@ -384,8 +384,8 @@ finish_turn(void *arg)
 		return;
 	if (s->ending)
 		say_goodbye(s);
-	else if (input_blocked(s))
-		loop_fd_stop(&s->readable);
+	else if (input_blocked(s) || s->in.len >= READ_SIZE / 2)
+		loop_fd_stop(&s->readable); /* what is kept has to be run first */
 	else
 		loop_fd_start(&s->readable);
 }

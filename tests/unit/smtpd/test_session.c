@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What a client is answered, command by command, with a router and a queue played by the test: each row is a dialogue of
+ * its own, said in one piece, byte by byte, and in pieces between, and the answers have to be the same.
+ */
+#include "tests/unit/unit.h"
+
+#include "tests/unit/smtpd/world.h"
+
+#define BEGIN "EHLO c.example\r\nMAIL FROM:<a@b.example>\r\n"
+
+static const struct {
+	const char *row;
+	bool local;
+	const char *said;
+	int codes[16]; /* after the greeting */
+	unsigned stored;
+} dialogues[] = {
+	{ "verbs ignore case", true, "eHLo c.example\r\nqUIT\r\n", { 250, 221 }, 0 },
+	{ "EHLO needs a name (4.1.1.1)", true, "EHLO\r\nEHLO  \r\n", { 501, 501 }, 0 },
+	{ "EHLO takes an address literal (4.1.3)", true, "EHLO [192.0.2.1]\r\n", { 250 }, 0 },
+	{ "EHLO over 255 bytes is 501 (C04)", true,
+	    "EHLO "
+	    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.example\r\n",
+	    { 501 }, 0 },
+	{ "MAIL before EHLO is out of sequence (4.1.4)", true, "MAIL FROM:<a@b.example>\r\n", { 503 }, 0 },
+	{ "RCPT before MAIL is out of sequence (4.1.4)", true, "EHLO c.example\r\nRCPT TO:<x@y.example>\r\n",
+	    { 250, 503 }, 0 },
+	{ "DATA before MAIL is out of sequence", true, "EHLO c.example\r\nDATA\r\n", { 250, 503 }, 0 },
+	{ "a second MAIL is out of sequence (4.1.4)", true, BEGIN "MAIL FROM:<>\r\n", { 250, 250, 503 }, 0 },
+	{ "RSET ends a transaction (4.1.1.5)", true, BEGIN "RSET\r\nRCPT TO:<x@y.example>\r\nMAIL FROM:<>\r\n",
+	    { 250, 250, 250, 503, 250 }, 0 },
+	{ "EHLO ends a transaction (4.1.4)", true, BEGIN "EHLO c.example\r\nRCPT TO:<x@y.example>\r\n",
+	    { 250, 250, 250, 503 }, 0 },
+	{ "a message", true, BEGIN "RCPT TO:<x@y.example>\r\nDATA\r\nS: t\r\n\r\nb\r\n.\r\nQUIT\r\n",
+	    { 250, 250, 250, 354, 250, 221 }, 1 },
+	{ "two messages in one session", true,
+	    BEGIN
+	    "RCPT TO:<x@y.example>\r\nDATA\r\na\r\n.\r\nMAIL FROM:<>\r\nRCPT TO:<x@y.example>\r\nDATA\r\nb\r\n.\r\n",
+	    { 250, 250, 250, 354, 250, 250, 250, 354, 250 }, 2 },
+	{ "the null reverse-path and <Postmaster> (4.5.1)", true,
+	    "HELO c\r\nMAIL FROM:<>\r\nRCPT TO:<Postmaster>\r\nDATA\r\nx\r\n.\r\n", { 250, 250, 250, 354, 250 }, 1 },
+	{ "a space behind the colon is forgiven", true,
+	    "EHLO c\r\nMAIL FROM: <a@b.example>\r\nRCPT TO: <x@y.example>\r\n", { 250, 250, 250 }, 0 },
+	{ "no path, no MAIL", true,
+	    "EHLO c\r\nMAIL\r\nMAIL FROM\r\nMAIL FROM:\r\nMAIL FROM:a@b.example\r\nMAIL FROM:<;id;>\r\n",
+	    { 250, 501, 501, 501, 501, 501 }, 0 },
+	{ "bytes behind the path are refused (C07)", true, "EHLO c\r\nMAIL FROM:<a@b.example>x\r\n", { 250, 501 }, 0 },
+	{ "a refused recipient leaves the others", true,
+	    BEGIN "RCPT TO:<bad@y.example>\r\nRCPT TO:<x@y.example>\r\nRCPT TO:<later@y.example>\r\nDATA\r\nx\r\n.\r\n",
+	    { 250, 250, 550, 250, 451, 354, 250 }, 1 },
+	{ "no recipient, no DATA (3.3)", true, BEGIN "RCPT TO:<bad@y.example>\r\nDATA\r\nQUIT\r\n",
+	    { 250, 250, 550, 554, 221 }, 0 },
+	{ "SIZE within the limit and over it (RFC 1870)", true,
+	    "EHLO c\r\nMAIL FROM:<> SIZE=1000000\r\nRSET\r\nMAIL FROM:<> SIZE=1000001\r\n", { 250, 250, 250, 552 }, 0 },
+	{ "SIZE that is no number (C06)", true,
+	    "EHLO c\r\nMAIL FROM:<> SIZE=abc\r\nMAIL FROM:<> SIZE=\r\nMAIL FROM:<> SIZE\r\nMAIL FROM:<> SIZE=-1\r\n",
+	    { 250, 501, 501, 501, 501 }, 0 },
+	{ "a parameter twice (C06)", true, "EHLO c\r\nMAIL FROM:<> SIZE=1 SIZE=2\r\n", { 250, 501 }, 0 },
+	{ "unknown parameters are 555", true,
+	    "EHLO c\r\nMAIL FROM:<> FOO=1\r\nMAIL FROM:<>\r\nRCPT TO:<x@y.example> NOTIFY=NEVER\r\n",
+	    { 250, 555, 250, 555 }, 0 },
+	{ "parameters after HELO are 555", true, "HELO c\r\nMAIL FROM:<> SIZE=1\r\n", { 250, 555 }, 0 },
+	{ "BODY (RFC 6152)", true,
+	    "EHLO c\r\nMAIL FROM:<> BODY=8BITMIME\r\nRSET\r\nMAIL FROM:<> body=7bit\r\nRSET\r\nMAIL FROM:<> BODY=X\r\n",
+	    { 250, 250, 250, 250, 250, 501 }, 0 },
+	{ "UTF-8 without SMTPUTF8 is 553 (C10)", true, "EHLO c\r\nMAIL FROM:<b\xc3\xbc@b.example>\r\n", { 250, 553 },
+	    0 },
+	{ "NOOP, HELP, VRFY, unknown, known and not served", true,
+	    "NOOP\r\nNOOP x\r\nHELP\r\nVRFY x\r\nVRFY\r\nFOO\r\nEXPN x\r\nTURN\r\nETRN x\r\n",
+	    { 250, 250, 214, 252, 501, 500, 502, 502, 502 }, 0 },
+	{ "QUIT and RSET take nothing behind them", true, "QUIT x\r\nRSET x\r\n", { 501, 501 }, 0 },
+	{ "a bare LF ends no command", true, "NOOP\nRSET\r\nNOOP\r\n", { 500, 250 }, 0 },
+	{ "a bare CR ends no command", true, "NOOP\rRSET\r\nNOOP\r\n", { 500, 250 }, 0 },
+	{ "NUL and control bytes are refused (S09)", true, "NOOP \x01\r\nNOOP\x1b[2J\r\n", { 501, 501 }, 0 },
+	{ "HTTP is cut off (S11)", true, "GET / HTTP/1.1\r\nHost: x\r\n\r\nEHLO c\r\n", { 421 }, 0 },
+	{ "a header of HTTP is cut off", true, "Host: x\r\nNOOP\r\n", { 421 }, 0 },
+	{ "bare LF in a message is refused after its true end (S01)", true,
+	    BEGIN "RCPT TO:<x@y.example>\r\nDATA\r\na\n.\nMAIL FROM:<>\r\nb\r\n.\r\nNOOP\r\n",
+	    { 250, 250, 250, 354, 550, 250 }, 0 },
+	{ "too many errors end a stranger's session", false, "A\r\nA\r\nA\r\n", { 500, 500, 500 }, 0 },
+};
+
+static unsigned
+count_codes(const int *codes)
+{
+	unsigned n = 0;
+
+	while (n < 16 && codes[n] != 0)
+		n++;
+	return n;
+}
+
+static void
+test_dialogues(void **state)
+{
+	static const size_t pieces[] = { 65536, 1, 2, 3, 7 };
+	size_t i, p, c;
+
+	(void)state;
+	for (i = 0; i < sizeof(dialogues) / sizeof(dialogues[0]); i++) {
+		for (p = 0; p < sizeof(pieces) / sizeof(pieces[0]); p++) {
+			unsigned want = count_codes(dialogues[i].codes);
+			world_connect(dialogues[i].local);
+			world_settle();
+			assert_int_equal(world_code(0), 220);
+			world_say(str_of(dialogues[i].said), pieces[p]);
+			for (c = 0; c < want; c++)
+				if (world_code(c + 1) != dialogues[i].codes[c])
+					row_fail(dialogues[i].row,
+					    "pieces of %zu: reply %zu is %d, wanted %d, all: %.*s", pieces[p], c,
+					    world_code(c + 1), dialogues[i].codes[c], STR_ARG(buf_str(&world.heard)));
+			if (world_replies() != want + 1)
+				row_fail(dialogues[i].row, "pieces of %zu: %zu replies, wanted %u: %.*s", pieces[p],
+				    world_replies(), want + 1, STR_ARG(buf_str(&world.heard)));
+			if (world_committed() != dialogues[i].stored)
+				row_fail(
+				    dialogues[i].row, "stored %u, wanted %u", world_committed(), dialogues[i].stored);
+			world_disconnect();
+			assert_int_equal(session_count(), 0);
+		}
+	}
+}
+
+/* Large enough for many windows: credit is waited for, and nothing is lost or repeated. */
+static void
+test_a_large_message_arrives_whole(void **state)
+{
+	struct buf wire, body;
+	unsigned i;
+
+	(void)state;
+	buf_init(&wire, 4 << 20);
+	buf_init(&body, 4 << 20);
+	(void)buf_append_text(&body, "Subject: large\r\n\r\n");
+	for (i = 0; body.len < 900000; i++)
+		(void)buf_printf(&body, "%s%u line of a message\r\n", i % 7 == 0 ? "." : "", i);
+	(void)buf_append_text(&wire, BEGIN "RCPT TO:<x@y.example>\r\nDATA\r\n");
+	for (struct str rest = buf_str(&body), line; rest.len > 0;) {
+		(void)str_cut(rest, '\n', &line, &rest);
+		(void)buf_printf(&wire, "%s%.*s\n", line.ptr[0] == '.' ? "." : "", STR_ARG(line));
+	}
+	(void)buf_append_text(&wire, ".\r\n");
+	world_connect(true);
+	world_say(buf_str(&wire), 65536);
+	if (world_committed() != 1)
+		row_fail("a large message", "%zu messages, heard %.*s", world.messages_count, STR_ARG(buf_str(&world.heard)));
+	assert_true(str_equal(buf_str(&world.messages[0].body), buf_str(&body)));
+	world_disconnect();
+	buf_clear(&wire);
+	buf_clear(&body);
+}
+
+static void
+test_without_credit_input_stops(void **state)
+{
+	struct buf wire;
+
+	(void)state;
+	buf_init(&wire, 8 << 20);
+	(void)buf_append_text(&wire, BEGIN "RCPT TO:<x@y.example>\r\nDATA\r\n\r\n");
+	while (wire.len < 300000)
+		(void)buf_append_text(&wire, "0123456789012345678901234567890123456789\r\n");
+	world.queue_silent = true;
+	world_connect(true);
+	(void)send(world.client, wire.data, wire.len, MSG_NOSIGNAL);
+	world_settle();
+	assert_int_equal(world.messages_count, 1);
+	assert_true(world.messages[0].body.len <= 65536);
+	world.queue_silent = false;
+	world_disconnect();
+	assert_true(session_count() == 0);
+	buf_clear(&wire);
+}
+
+/* S08: a line without end costs no memory and is answered once. */
+static void
+test_long_lines(void **state)
+{
+	struct buf wire;
+	size_t i;
+
+	(void)state;
+	buf_init(&wire, 1 << 20);
+	(void)buf_append_text(&wire, "NOOP ");
+	for (i = 0; i < 5000; i++)
+		(void)buf_append_byte(&wire, 'x');
+	(void)buf_append_text(&wire, "MAIL FROM:<>\r\nNOOP\r\n");
+	world_connect(true);
+	world_say(buf_str(&wire), 65536);
+	assert_int_equal(world_code(1), 500);
+	assert_int_equal(world_code(2), 250);
+	assert_int_equal(world_replies(), 3);
+	world_disconnect();
+
+	buf_reset(&wire);
+	for (i = 0; i < 70000; i++)
+		(void)buf_append_byte(&wire, 'x');
+	world_connect(true);
+	world_say(buf_str(&wire), 65536);
+	assert_int_equal(world_code(1), 421);
+	assert_true(world.hung_up);
+	world_disconnect();
+	buf_clear(&wire);
+}
+
+static void
+test_a_lost_queue_is_451(void **state)
+{
+	(void)state;
+	world.queue_silent = true;
+	world_connect(true);
+	world_say(str_of(BEGIN "RCPT TO:<x@y.example>\r\nDATA\r\nx\r\n.\r\n"), 65536);
+	assert_int_equal(world_replies(), 5);
+	transaction_queue_gone();
+	world_settle();
+	assert_int_equal(world_code(5), 451);
+	world_say(S("MAIL FROM:<>\r\n"), 65536);
+	assert_int_equal(world_code(6), 452);
+	world.queue_silent = false;
+	transaction_grant(2000000, 1000000);
+	transaction_set_room(1 << 30);
+	world_disconnect();
+}
+
+static int
+make_world(void **state)
+{
+	(void)state;
+	world_make("smtp max-message-size 1000000");
+	return 0;
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_dialogues),
+		cmocka_unit_test(test_a_large_message_arrives_whole),
+		cmocka_unit_test(test_without_credit_input_stops),
+		cmocka_unit_test(test_long_lines),
+		cmocka_unit_test(test_a_lost_queue_is_451),
+	};
+
+	return cmocka_run_group_tests(tests, make_world, NULL);
+}
