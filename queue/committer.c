@@ -28,7 +28,8 @@ struct committer {
 	pthread_t thread;
 	int wake_fd;
 	struct loop_fd watch;
-	size_t pending;    /* the loop's */
+	size_t pending; /* the loop's */
+	bool told_failed;
 	bool told_no_room; /* the loop's: said once, until there is room again */
 	_Atomic uint64_t commits;
 	pthread_mutex_t lock;    /* of all that follows, up to the thread's own */
@@ -271,7 +272,7 @@ take_batch(struct committer *c, struct steps *batch)
 	steps_init(batch);
 	do
 		take_first(c, batch, &bytes);
-	while (c->queue.first != NULL && batch->count < COMMITTER_BATCH_STEPS &&
+	while (c->queue.first != NULL && batch->count < COMMITTER_BATCH_STEPS && bytes < COMMITTER_BATCH_BYTES &&
 	    bytes + c->queue.first->bytes <= COMMITTER_BATCH_BYTES);
 }
 
@@ -306,15 +307,16 @@ run(void *arg)
 
 /* --- the loop --- */
 
-/* Once for each time that room runs out: it is the clients that hear it for every message. */
+/* Once each time that room runs out, and once of a failure: it is the clients that hear it for every message. */
 static void
 tell(struct committer *c, const struct error *err, enum store_failure worst)
 {
-	if (worst == STORE_FAILED)
+	if (worst == STORE_FAILED && !c->told_failed)
 		log_error("store_failed", log_text(LOG_FIELD_error, err->text));
 	if (worst == STORE_NO_ROOM && !c->told_no_room)
 		log_warning("no_room", log_text(LOG_FIELD_error, err->text));
 	c->told_no_room = worst == STORE_NO_ROOM;
+	c->told_failed = worst == STORE_FAILED;
 }
 
 static void
