@@ -419,7 +419,7 @@
 	T(START,            start,            PARENT, CHILD, 0) \
 	T(DRAIN,            drain,            PARENT, CHILD, 0) \
 	T(LEVEL,            level,            PARENT, CHILD, 0) \
-	T(PAUSE,            pause,            PARENT, SMTPD | QUEUE, 0) \
+	T(PAUSE,            pause,            PARENT, SMTPD | QUEUE | CONTROL, 0) \
 	T(PING,             ping,             PARENT, CHILD, 0) \
 	T(READY,            ready,            CHILD, PARENT, 0) \
 	T(PONG,             pong,             CHILD, PARENT, 0) \

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: ISC */
+#include "ctl/verbs.h"
+
+#include <stdio.h>
+
+/* clang-format off */
+static const struct verb verbs[] = {
+	{ PROTO_STATUS_ASK_TYPE,     "status",   VERB_ADMINISTRATOR, VERB_TO_ALL,    false, PROTO_STATUS_VALUE_TYPE },
+	{ PROTO_QUEUE_LIST_TYPE,     "list",     VERB_ANYBODY,       VERB_TO_QUEUE,  false, PROTO_QUEUE_ENTRY_TYPE },
+	{ PROTO_QUEUE_READ_TYPE,     "read",     VERB_ANYBODY,       VERB_TO_QUEUE,  false, PROTO_QUEUE_TEXT_TYPE },
+	{ PROTO_QUEUE_SCHEDULE_TYPE, "schedule", VERB_ANYBODY,       VERB_TO_QUEUE,  true,  PROTO_ANSWER_END_TYPE },
+	{ PROTO_QUEUE_REMOVE_TYPE,   "remove",   VERB_ANYBODY,       VERB_TO_QUEUE,  true,  PROTO_ANSWER_END_TYPE },
+	{ PROTO_SET_PAUSE_TYPE,      "pause",    VERB_ADMINISTRATOR, VERB_TO_PARENT, true,  PROTO_ANSWER_END_TYPE },
+	{ PROTO_SET_LEVEL_TYPE,      "log",      VERB_ADMINISTRATOR, VERB_TO_PARENT, true,  PROTO_ANSWER_END_TYPE },
+	{ PROTO_STOP_TYPE,           "stop",     VERB_ADMINISTRATOR, VERB_TO_PARENT, true,  PROTO_ANSWER_END_TYPE },
+};
+/* clang-format on */
+
+const struct verb *
+verb_find(enum proto_type type)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (verbs[i].type == type)
+			return &verbs[i];
+	return NULL;
+}
+
+bool
+verb_allowed(const struct verb *verb, const struct identity *who)
+{
+	return verb->who == VERB_ANYBODY || who->administrator;
+}
+
+void
+verb_own(enum proto_type type, const struct identity *who, union proto_message *msg, char *dst)
+{
+	uint64_t owner = identity_owner(who);
+
+	switch ((int)type) {
+	case PROTO_QUEUE_LIST_TYPE: msg->queue_list.owner = owner; break;
+	case PROTO_QUEUE_READ_TYPE: msg->queue_read.owner = owner; break;
+	case PROTO_QUEUE_SCHEDULE_TYPE: msg->queue_schedule.owner = owner; break;
+	case PROTO_QUEUE_REMOVE_TYPE:
+		msg->queue_remove.owner = owner;
+		(void)snprintf(dst, VERB_BY_MAX, "local:%u", who->uid);
+		msg->queue_remove.by = str_of(dst);
+		break;
+	default: break;
+	}
+}
