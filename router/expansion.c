@@ -30,6 +30,9 @@ enum { NODES_INLINE = 8, SLOTS_INLINE = 32, POOL_MAX = 32, POOL_TEXT_MAX = 65536
 
 enum state { STATE_RUNS, STATE_WAITS, STATE_DONE };
 
+/* Whose expansion it is: the recipient's; for postmaster then root's by the same action, then root's on this machine. */
+enum stage { STAGE_RECIPIENT, STAGE_ROOT, STAGE_ROOT_HERE };
+
 struct expansion {
 	struct routing *routing;
 	const struct rule_facts *facts;
@@ -48,7 +51,7 @@ struct expansion {
 	struct users_wait wait;
 	struct user room;
 	struct action *postmaster; /* the action that mail for postmaster falls back on; NULL: not for postmaster */
-	bool second;               /* root's expansion is tried in the place of postmaster's */
+	enum stage stage;
 	enum reply reply;
 	unsigned code; /* of an alias "error:", else 0 */
 	char enhanced[PROTO_ENHANCED_MAX + 1];
@@ -77,28 +80,32 @@ reset_work(struct expansion *e)
 }
 
 static void push_name(struct expansion *e, struct action *action, struct str name, struct str domain);
+static void push_address(struct expansion *e, const struct address *a);
 
 /*
- * Postmaster's own expansion has ended nowhere: root's is tried. That failing too, the administrator has to act; the sender
- * is told to try again until that has happened.
+ * Postmaster's own expansion has ended nowhere: root's is tried, first by the same action, then as the rules have it on this
+ * machine. Those failing too, the administrator has to act; the sender is told to try again until that has happened.
  */
 static bool
 postmaster_goes_on(struct expansion *e)
 {
-	struct str domain = str_of(names_server(e->routing->names));
+	struct address root = { .local = "root" };
 
 	if (e->postmaster == NULL)
 		return false;
-	if (e->second) {
+	e->code = 0;
+	if (e->stage == STAGE_ROOT_HERE) {
 		e->reply = REPLY_POSTMASTER;
-		e->code = 0;
 		return false;
 	}
-	e->second = true;
-	reset_work(e);
 	e->reply = REPLY_OK;
-	e->code = 0;
-	push_name(e, e->postmaster, S("root"), domain);
+	e->stage++;
+	reset_work(e);
+	(void)strlcpy(root.domain, names_server(e->routing->names), sizeof(root.domain));
+	if (e->stage == STAGE_ROOT)
+		push_name(e, e->postmaster, str_of(root.local), str_of(root.domain));
+	else
+		push_address(e, &root);
 	return true;
 }
 
@@ -381,7 +388,7 @@ action_of_postmaster(struct expansion *e, const struct address *a)
 static struct action *
 find_action(struct expansion *e, const struct node *n, const struct address *a)
 {
-	bool first = n->parent == (uint32_t)(n - e->nodes);
+	bool first = e->stage == STAGE_RECIPIENT && n->parent == (uint32_t)(n - e->nodes);
 	const struct config_action *config;
 	enum rule_found found = rules_find(e->routing->rules, e->facts, a, !first, &config);
 	struct action *action;
@@ -391,10 +398,9 @@ find_action(struct expansion *e, const struct node *n, const struct address *a)
 	action = found != RULE_BLOCK && is_postmaster(a) ? action_of_postmaster(e, a) : NULL;
 	if (action != NULL)
 		return action;
-	if (found != RULE_BLOCK && is_postmaster(a) && rules_is_local_domain(e->routing->rules, a->domain)) {
-		e->second = true;
+	if (found != RULE_BLOCK && is_postmaster(a) && rules_is_local_domain(e->routing->rules, a->domain))
 		fail(e, REPLY_POSTMASTER);
-	} else
+	else
 		fail(e, found == RULE_NONE ? REPLY_NO_RELAY : REPLY_REJECTED);
 	return NULL;
 }
@@ -435,7 +441,7 @@ step_include(struct expansion *e, uint32_t number, struct str path)
 	struct str rest, line;
 	unsigned lines = 0;
 	char name[ALIAS_ELEMENT_MAX + 1];
-	bool second = e->second;
+	enum stage stage = e->stage;
 
 	/* The text of the element is overwritten by those of the file. */
 	if (!str_copy(path, name, sizeof(name)) ||
@@ -443,7 +449,7 @@ step_include(struct expansion *e, uint32_t number, struct str path)
 		fail(e, REPLY_BAD_ALIAS);
 		return;
 	}
-	while (e->state == STATE_RUNS && e->second == second && alias_table_line(&rest, &line, &lines))
+	while (e->state == STATE_RUNS && e->stage == stage && alias_table_line(&rest, &line, &lines))
 		step_value(e, number, line, true);
 }
 
@@ -488,10 +494,10 @@ step_value(struct expansion *e, uint32_t number, struct str value, bool included
 	struct alias_reader reader;
 	struct alias_element element;
 	enum alias_found found = ALIAS_ELEMENT;
-	bool second = e->second;
+	enum stage stage = e->stage;
 
 	alias_begin(&reader, value);
-	while (found == ALIAS_ELEMENT && e->state == STATE_RUNS && e->second == second) {
+	while (found == ALIAS_ELEMENT && e->state == STATE_RUNS && e->stage == stage) {
 		found = alias_read(&reader, &element, NULL);
 		if (found == ALIAS_ELEMENT)
 			step_element(e, number, &element, included);
@@ -663,7 +669,7 @@ expansion_begin(struct routing *routing, const struct rule_facts *facts, const s
 	e->steps = 0;
 	e->wait = (struct users_wait){ .fn = on_user, .arg = e };
 	e->postmaster = NULL;
-	e->second = false;
+	e->stage = STAGE_RECIPIENT;
 	e->reply = REPLY_OK;
 	e->code = 0;
 	push_address(e, recipient);

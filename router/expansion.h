@@ -9,7 +9,7 @@
  * there is no such user it is a loop.
  *
  * Mail for postmaster is never refused for good (RFC 5321 section 4.5.1): where its own expansion ends nowhere, it goes to
- * root's; where that ends nowhere too, it is answered 451.
+ * root's, by the same action and then by the rules; where that ends nowhere too, it is answered 451.
  */
 #ifndef ROUTER_EXPANSION_H
 #define ROUTER_EXPANSION_H

@@ -231,7 +231,8 @@ users_answer(struct users *users, uint64_t id, const struct msg_user_answer *ans
 	user.uid = (uint32_t)answer->uid;
 	user.gid = (uint32_t)answer->gid;
 	user.groups_len = answer->groups.len;
-	memcpy(user.groups, answer->groups.ptr, answer->groups.len);
+	if (answer->groups.len > 0)
+		memcpy(user.groups, answer->groups.ptr, answer->groups.len);
 	if (!str_copy(answer->home, user.home, sizeof(user.home)))
 		return false;
 	remember(users, q->name, &user);
