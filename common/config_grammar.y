@@ -617,13 +617,15 @@ yyreport_syntax_error(const yypcontext_t *context, struct config_build *build)
 	const char *names[YYNTOKENS];
 	yysymbol_kind_t token = yypcontext_token(context);
 	int i, count;
+	size_t names_count = 0;
 
 	count = yypcontext_expected_tokens(context, expected, YYNTOKENS);
 	for (i = 0; i < count; i++)
-		names[i] = yysymbol_name(expected[i]);
+		if (expected[i] != YYSYMBOL_YYEOF)
+			names[names_count++] = yysymbol_name(expected[i]);
 	if (token == YYSYMBOL_LEXICAL_ERROR)
 		config_lexer_skip_statement(build->lexer);
 	else
-		config_build_syntax_error(build, yysymbol_name(token), names, count > 0 ? (size_t)count : 0);
+		config_build_syntax_error(build, yysymbol_name(token), names, names_count);
 	return 0;
 }
