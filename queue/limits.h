@@ -28,10 +28,10 @@
 	L(STORE_ARENA_CHUNK_BYTES,     65536,    "bytes of records copied out of a write transaction, per step of growth") \
 	L(COMMITTER_REFUSALS_MAX,      8,        "steps of a batch that may give up by themselves before all that need room are refused") \
 	/* accepting */ \
-	L(QUEUE_GRANT_IDS,             65536,    "message ids granted to a smtpd at once") \
-	L(QUEUE_GRANT_LEFT,            32768,    "ids a smtpd has left when it is granted more") \
-	L(QUEUE_GRANTS_MAX,            4,        "grants that a smtpd may have unused") \
-	L(QUEUE_IDS_AHEAD,             2097152,  "ids that are taken from the store at once") \
+	L(QUEUE_GRANT_IDS,             1048576,  "message ids granted to a smtpd at once") \
+	L(QUEUE_ID_WINDOW,             1048576,  "ids behind the newest of a smtpd that it may still begin a transaction with") \
+	L(QUEUE_GRANTS_MAX,            4,        "grants of a smtpd that are remembered") \
+	L(QUEUE_IDS_AHEAD,             16777216, "ids that are taken from the store at once") \
 	L(QUEUE_WINDOW_BYTES,          65536,    "bytes of a body that may be on their way without credit") \
 	L(QUEUE_WINDOWS_BYTES,         67108864, "bytes of all bodies coming in, together") \
 	L(QUEUE_STREAM_BYTES,          16777216, "bytes given to the committer and credited before they are on disk") \

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: ISC */
+#include "queue/accept.h"
+
+#include <stdlib.h>
+
+#include "common/log.h"
+#include "queue/clock.h"
+#include "queue/core.h"
+#include "queue/limits.h"
+
+/* One block of a body that streams in. */
+struct block_step {
+	struct step step;
+	struct transaction *transaction;
+	struct str bytes; /* stays until done: a full block does not move */
+	uint32_t sequence;
+	size_t credit; /* to be given when it is on disk; 0: was given */
+};
+
+static size_t uncommitted_bytes; /* of blocks with the committer */
+
+/* --- on the committer's thread --- */
+
+static void
+put_pieces(struct store_txn *txn, uint64_t message, uint32_t sequence, struct str bytes)
+{
+	while (bytes.len > 0) {
+		struct str piece = { bytes.ptr, bytes.len < RECORD_PIECE_DATA ? bytes.len : RECORD_PIECE_DATA };
+		store_put_piece(txn, message, sequence++, piece);
+		bytes.ptr += piece.len;
+		bytes.len -= piece.len;
+	}
+}
+
+static void
+run_block(struct store_txn *txn, struct step *step)
+{
+	const struct block_step *b = (struct block_step *)step;
+
+	/* An earlier block found no room: the message is refused already, and this one would be left lying. */
+	if (!store_has_pieces(txn, b->transaction->id, b->sequence))
+		return;
+	store_mark_sweep(txn, b->transaction->id);
+	put_pieces(txn, b->transaction->id, b->sequence, b->bytes);
+}
+
+static void
+put_message(struct store_txn *txn, const struct transaction *t)
+{
+	const struct record_message message = {
+		.reverse_path = t->reverse_path,
+		.size = body_size(t->body),
+		.created_ms = (uint64_t)t->created_ms,
+		.expires_ms = t->expires_ms,
+		.body = t->body_type,
+		.origin = t->origin,
+		.owner = t->owner,
+		.recipients = t->rcpts_count,
+		.preamble = body_preamble(t->body),
+	};
+	const struct record_history history = {
+		.from = t->reverse_path,
+		.to = STAILQ_FIRST(&t->rcpts)->forward_path,
+		.size = message.size + message.preamble.len,
+		.origin = t->origin,
+	};
+
+	store_put_message(txn, t->id, &message);
+	store_put_history(txn, (uint64_t)t->due_us, t->id, 0, EVENT_ACCEPTED, &history);
+}
+
+static void
+put_rcpt(struct store_txn *txn, const struct transaction *t, struct rcpt *r)
+{
+	const struct record_recipient record = {
+		.kind = r->kind,
+		.forward_path = r->forward_path,
+		.recipient = r->recipient,
+		.user = r->user,
+		.action = r->action,
+		.destination = r->destination_id = store_destination(txn, r->kind, r->destination),
+		.due_us = (uint64_t)t->due_us,
+		.expires_ms = (uint64_t)r->expires_ms,
+	};
+
+	store_put_recipient(txn, t->id, r->number, &record);
+}
+
+static void
+run_message(struct store_txn *txn, struct step *step)
+{
+	struct transaction *t = (struct transaction *)(void *)((char *)step - offsetof(struct transaction, step));
+	struct rcpt *r;
+	size_t i;
+
+	for (i = t->handed; i < body_blocks(t->body); i++)
+		put_pieces(txn, t->id, (uint32_t)(i * BODY_BLOCK_PIECES), body_block(t->body, i));
+	put_message(txn, t);
+	STAILQ_FOREACH (r, &t->rcpts, next)
+		put_rcpt(txn, t, r);
+	store_put_meta(txn, STORE_META_ACCEPTED, store_get_meta(txn, STORE_META_ACCEPTED) + 1);
+}
+
+/* --- in the loop --- */
+
+static void
+block_done(struct step *step, enum store_failure failure)
+{
+	struct block_step *b = (struct block_step *)step;
+
+	uncommitted_bytes -= b->bytes.len;
+	transaction_stored_block(b->transaction, b->credit, failure);
+	free(b);
+}
+
+void
+accept_block(struct transaction *t, size_t index)
+{
+	struct block_step *b = calloc(1, sizeof(*b));
+
+	if (b == NULL)
+		fatal("out of memory");
+	b->bytes = body_block(t->body, index);
+	b->step = (struct step){ .kind = STEP_ACCEPT, .bytes = b->bytes.len, .run = run_block, .done = block_done };
+	b->transaction = t;
+	b->sequence = (uint32_t)(index * BODY_BLOCK_PIECES);
+	b->credit = b->bytes.len;
+	if (uncommitted_bytes + b->bytes.len <= QUEUE_STREAM_BYTES && t->client != NULL) {
+		b->credit = 0;
+		transaction_credit(t, b->bytes.len);
+	}
+	uncommitted_bytes += b->bytes.len;
+	committer_add(core.committer, &b->step);
+}
+
+/* The list's last delivery, where it is of the same message and not full; else a new one, which stands in the list. */
+static struct delivery *
+delivery_of(struct destination *d, struct mail *mail, struct rcpt *r, int64_t due_us)
+{
+	struct delivery *last = TAILQ_LAST(&d->ready, deliveries);
+
+	if (last != NULL && last->mail == mail && last->count < QUEUE_JOB_RCPTS_MAX) {
+		delivery_add(last, r);
+		return last;
+	}
+	if (!destination_takes_new(d, clock_us()))
+		return NULL;
+	last = delivery_new(mail, due_us);
+	if (last == NULL)
+		return NULL;
+	delivery_add(last, r);
+	destination_load(d, last, DELIVERY_READY);
+	return last;
+}
+
+static void
+load_rcpt(struct mail *mail, struct rcpt *r, int64_t due_us)
+{
+	struct destination *d = destination_get(r->destination_id, r->kind, r->destination);
+	const struct store_entry entry = { (uint64_t)due_us, mail->id, r->number };
+
+	r->due_us = due_us;
+	if (delivery_of(d, mail, r, due_us) == NULL) {
+		destination_note(d, &entry);
+		rcpt_free(r);
+	}
+	destination_settle(d);
+}
+
+/* What is in memory of the message becomes what is loaded of it; what is not loaded goes. */
+static void
+load_message(struct transaction *t)
+{
+	const struct record_message record = {
+		.reverse_path = t->reverse_path,
+		.size = body_size(t->body),
+		.created_ms = (uint64_t)t->created_ms,
+		.body = t->body_type,
+		.owner = t->owner,
+		.preamble = body_preamble(t->body),
+	};
+	struct mail *mail = mail_new(t->id, &record, NULL);
+	struct rcpt *r;
+
+	if (mail == NULL)
+		fatal("out of memory"); /* nobody would look for the mail before the next start */
+	while ((r = STAILQ_FIRST(&t->rcpts)) != NULL) {
+		STAILQ_REMOVE_HEAD(&t->rcpts, next);
+		core.counters.accepted_envelopes++;
+		load_rcpt(mail, r, t->due_us);
+	}
+	if (mail->references > 1 && body_is_whole(t->body) && body_size(t->body) <= QUEUE_HOT_MESSAGE_BYTES &&
+	    body_keep(t->body)) {
+		mail->body = t->body;
+		t->body = NULL;
+	}
+	mail_release(mail);
+}
+
+static void
+log_accepted(const struct transaction *t)
+{
+	log_trace("stored", log_hex(LOG_FIELD_message, t->id), log_u64(LOG_FIELD_rcpts, t->rcpts_count),
+	    log_u64(LOG_FIELD_size, body_text_size(t->body)));
+}
+
+static void
+message_done(struct step *step, enum store_failure failure)
+{
+	struct transaction *t = (struct transaction *)(void *)((char *)step - offsetof(struct transaction, step));
+
+	if (failure == STORE_OK) {
+		core.counters.accepted_messages++;
+		log_accepted(t);
+		load_message(t);
+	}
+	transaction_stored(t, failure);
+}
+
+void
+accept_message(struct transaction *t)
+{
+	struct rcpt *r;
+
+	t->due_us = clock_tick_us();
+	t->created_ms = clock_ms();
+	STAILQ_FOREACH (r, &t->rcpts, next)
+		if ((uint64_t)r->expires_ms > t->expires_ms)
+			t->expires_ms = (uint64_t)r->expires_ms;
+	t->step = (struct step){ .kind = STEP_ACCEPT,
+		.bytes = body_text_size(t->body) - t->handed * BODY_BLOCK,
+		.run = run_message,
+		.done = message_done };
+	committer_add(core.committer, &t->step);
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: ISC */
+#include "queue/expiry.h"
+
+#include <string.h>
+
+#include "common/log.h"
+#include "common/loop.h"
+#include "queue/clock.h"
+#include "queue/core.h"
+#include "queue/limits.h"
+#include "queue/load.h"
+#include "queue/outcome.h"
+
+static struct {
+	bool walking;
+	uint64_t expires_ms; /* where the walk is, as message and from */
+	uint64_t message;
+	uint32_t from;
+	struct loop_timer timer;
+} expiry;
+
+static bool
+is_over(const struct record_recipient *record, const struct destination *d)
+{
+	return (int64_t)record->expires_ms <= clock_ms() && (record->tries > 0 || d->down);
+}
+
+/* The last answer; where there was none the reason why its destination is down. */
+static void
+expire(struct delivery *delivery)
+{
+	const struct destination *d = delivery->destination;
+	struct rcpt *r;
+
+	STAILQ_FOREACH (r, &delivery->rcpts, next) {
+		struct reply *last = r->reply;
+		r->reply = NULL;
+		if (last == NULL && d->text != NULL)
+			last = reply_new(0, S(""), str_of(d->text), S(""));
+		if (r->tries == 0)
+			r->tries = d->failures;
+		rcpt_answer(r, OUTCOME_EXPIRED, last);
+	}
+}
+
+/* Gives up what is over of one message, as many recipients as one notification holds. Returns whether it is done with. */
+static bool
+look_at(struct store_txn *txn)
+{
+	struct claim claim = { .max = QUEUE_JOB_RCPTS_MAX, .wanted = is_over, .from = expiry.from };
+	enum store_found found;
+	struct delivery *delivery;
+	struct error err;
+	struct mail *mail = mail_load(txn, expiry.message, &found, &err);
+
+	if (mail == NULL)
+		return true; /* it has left, or is damaged, which is told when its turn comes */
+	TAILQ_INIT(&claim.out);
+	found = load_claim(txn, mail, &claim, &err);
+	expiry.from = claim.from;
+	TAILQ_FOREACH (delivery, &claim.out, link)
+		expire(delivery);
+	if (!TAILQ_EMPTY(&claim.out))
+		outcome_apply(&claim.out, S(""), NULL, NULL);
+	mail_release(mail);
+	return found != STORE_FOUND;
+}
+
+static void
+step(void *arg)
+{
+	struct error err;
+	struct store_txn *txn = store_read(core.store, &err);
+	int n;
+
+	(void)arg;
+	expiry.walking = txn != NULL;
+	for (n = 0; n < QUEUE_EXPIRY_STEP && expiry.walking; n++) {
+		if (store_first_expiry(txn, &expiry.expires_ms, &expiry.message) != STORE_FOUND ||
+		    (int64_t)expiry.expires_ms > clock_ms()) {
+			expiry.walking = false;
+		} else if (look_at(txn)) {
+			expiry.message++;
+			expiry.from = 0;
+		}
+	}
+	if (txn != NULL)
+		store_read_end(txn);
+	if (expiry.walking)
+		loop_timer_start(&expiry.timer, 0);
+}
+
+void
+expiry_walk(void)
+{
+	if (expiry.walking)
+		return;
+	memset(&expiry, 0, sizeof(expiry));
+	loop_timer_init(&expiry.timer, step, NULL);
+	step(NULL);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Handing out: a delivery becomes a job of a relay worker or of a mailbox process, gets its text in pieces, and comes back
+ * as results, or unanswered when the worker dies. Every message of a worker is about a job of its own, every result about a
+ * recipient that was handed out with it and has none yet; anything else is a violation.
+ */
+#ifndef QUEUE_JOB_H
+#define QUEUE_JOB_H
+
+#include <sys/tree.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/process.h"
+#include "queue/destination.h"
+#include "queue/mail.h"
+
+struct job;
+RB_HEAD(jobs, job);
+
+/* A relay worker or mailbox process: peer->data. */
+struct worker {
+	struct peer *peer;
+	struct jobs jobs;
+	size_t count;
+	bool draining; /* reads too slowly: is told nothing new until it has caught up */
+};
+
+struct worker *worker_new(struct peer *peer);
+
+/* Its jobs go back to their destinations. */
+void worker_free(struct worker *w);
+
+/* The relay worker for d's next job; NULL when there is none, or all have enough to do. */
+struct worker *worker_for(const struct destination *d);
+
+/* Makes a job of the first delivery that waits for d, if any, and hands it to the worker. */
+void job_start(struct destination *d, struct worker *w);
+
+/* The handlers of the workers' messages. */
+bool job_pull(struct peer *peer, uint64_t id, const union proto_message *msg, int fd);
+bool job_result(struct peer *peer, uint64_t id, const union proto_message *msg, int fd);
+bool job_end(struct peer *peer, uint64_t id, const union proto_message *msg, int fd);
+
+/* A delivery could not be tried for want of a server or a mailbox process: the destination is down, its mail waits. */
+void destination_is_down(struct destination *d, struct str text);
+
+#endif

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: ISC */
+#include "queue/load.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/loop.h"
+#include "queue/clock.h"
+#include "queue/core.h"
+#include "queue/limits.h"
+
+static void
+log_broken(const struct error *err)
+{
+	log_error("store-damaged", log_text(LOG_FIELD_error, err->text));
+}
+
+/* --- destinations --- */
+
+static struct {
+	uint64_t after;
+	bool complete;
+	struct loop_timer timer;
+} start;
+
+/* A time that was stored under a wrong clock must not keep a destination down for years. */
+static int64_t
+sane_until(int64_t until_us)
+{
+	int64_t now = clock_us();
+
+	return schedule_is_absurd(&core.rules, now, until_us) ? now + core.rules.retry_max_us : until_us;
+}
+
+static void
+take_destination(uint64_t id, const struct record_destination *record)
+{
+	struct destination *d = destination_get(id, record->kind, record->name);
+
+	if (record->down && !d->down) {
+		d->down = true;
+		d->failures = record->failures;
+		d->until_us = sane_until((int64_t)record->until_ms * 1000);
+		d->text = strndup(record->text.len > 0 ? record->text.ptr : "", record->text.len);
+	}
+	if (record->waiting > 0)
+		d->next_us = 0;
+	destination_settle(d);
+}
+
+static void
+load_some_destinations(void *arg)
+{
+	struct record_destination record;
+	struct error err;
+	struct store_txn *txn = store_read(core.store, &err);
+	enum store_found found = STORE_BROKEN;
+	struct str name;
+	uint64_t id;
+	unsigned kind;
+	int n;
+
+	(void)arg;
+	for (n = 0; txn != NULL && n < QUEUE_DESTINATIONS_STEP; n++) {
+		found = store_next_destination(txn, start.after, &id, &kind, &name, &record, &err);
+		if (found != STORE_FOUND)
+			break;
+		take_destination(id, &record);
+		start.after = id;
+	}
+	if (txn != NULL)
+		store_read_end(txn);
+	if (found == STORE_BROKEN)
+		log_broken(&err);
+	start.complete = found == STORE_NONE;
+	if (!start.complete)
+		loop_timer_start(&start.timer, found == STORE_FOUND ? 0 : QUEUE_UPKEEP_MS);
+}
+
+void
+load_destinations(void)
+{
+	start.after = 0;
+	start.complete = false;
+	loop_timer_init(&start.timer, load_some_destinations, NULL);
+	load_some_destinations(NULL);
+}
+
+bool
+load_is_complete(void)
+{
+	return start.complete;
+}
+
+/* --- entries with an absurd time --- */
+
+/* Gives up to QUEUE_MEND_ENTRIES entries of one destination a time within the longest back-off. */
+struct mending {
+	struct step step;
+	uint64_t destination;
+	struct store_entry after;
+	int64_t due_us;
+};
+
+static void
+run_mending(struct store_txn *txn, struct step *step)
+{
+	struct mending *m = (struct mending *)step;
+	struct store_entry entry, after = m->after;
+	struct record_recipient record;
+	struct error err;
+	int n;
+
+	for (n = 0; n < QUEUE_MEND_ENTRIES; n++) {
+		if (store_next_entry(txn, m->destination, &after, &entry) != STORE_FOUND)
+			return;
+		after = entry;
+		if (store_get_recipient(txn, entry.message, entry.number, &record, &err) != STORE_FOUND)
+			continue;
+		record.due_us = (uint64_t)m->due_us;
+		store_put_recipient(txn, entry.message, entry.number, &record);
+	}
+}
+
+static void
+mended(struct step *step, enum store_failure failure)
+{
+	struct mending *m = (struct mending *)step;
+	struct destination *d = destination_find(m->destination);
+
+	if (failure != STORE_OK)
+		core_store_failed();
+	if (d != NULL && failure == STORE_OK) {
+		d->cursor = (struct store_entry){ 0 };
+		d->next_us = 0;
+		destination_settle(d);
+	}
+	free(m);
+}
+
+static void
+mend(struct destination *d)
+{
+	struct mending *m = calloc(1, sizeof(*m));
+
+	if (m == NULL)
+		fatal("out of memory");
+	m->destination = d->id;
+	m->after = d->cursor;
+	m->due_us = clock_us() + (int64_t)(core_random() % (uint64_t)(core.rules.retry_max_us / 1000)) * 1000;
+	m->step = (struct step){ .kind = STEP_LAZY, .run = run_mending, .done = mended };
+	d->next_us = DESTINATION_NEVER; /* until it is done */
+	committer_add(core.committer, &m->step);
+}
+
+/* --- what is due --- */
+
+/* One pass over the schedule of a destination. */
+struct pass {
+	struct store_txn *txn;
+	struct destination *destination;
+	struct delivery *delivery; /* being filled; not loaded yet */
+	unsigned loaded;
+	unsigned max;
+	struct error err;
+};
+
+static void
+finish_delivery(struct pass *p)
+{
+	if (p->delivery == NULL)
+		return;
+	destination_load(p->destination, p->delivery, DELIVERY_READY);
+	p->delivery = NULL;
+	p->loaded++;
+}
+
+static bool
+fits(const struct pass *p, const struct store_entry *entry)
+{
+	return p->delivery != NULL && p->delivery->mail->id == entry->message &&
+	    p->delivery->due_us == (int64_t)entry->due_us && p->delivery->count < QUEUE_JOB_RCPTS_MAX;
+}
+
+/* Begins a delivery of the entry's message, which other deliveries of the destination may have in memory. */
+static bool
+begin_delivery(struct pass *p, const struct store_entry *entry)
+{
+	enum store_found found;
+	struct mail *mail = mail_load(p->txn, entry->message, &found, &p->err);
+
+	if (mail == NULL) {
+		if (found == STORE_NONE)
+			(void)error_set(&p->err, ERROR_PERMANENT, "message %016" PRIx64 " is scheduled and not there",
+			    entry->message);
+		return false;
+	}
+	p->delivery = delivery_new(mail, (int64_t)entry->due_us);
+	mail_release(mail);
+	return p->delivery != NULL || error_set(&p->err, ERROR_TEMPORARY, "out of memory");
+}
+
+/* Loads one entry. Returns false when it is damaged; it is told, and left alone until the next start. */
+static bool
+load_entry(struct pass *p, const struct store_entry *entry)
+{
+	struct record_recipient record;
+	struct rcpt *r;
+
+	switch (store_get_recipient(p->txn, entry->message, entry->number, &record, &p->err)) {
+	case STORE_FOUND: break;
+	case STORE_BROKEN: return false;
+	case STORE_NONE:
+		return error_set(&p->err, ERROR_PERMANENT,
+		    "recipient %" PRIu32 " of message %016" PRIx64 " is scheduled and not there", entry->number,
+		    entry->message);
+	}
+	if (!fits(p, entry)) {
+		finish_delivery(p);
+		if (!begin_delivery(p, entry))
+			return false;
+	}
+	r = rcpt_new(&record, entry->number, S(""));
+	if (r == NULL) {
+		if (p->delivery->count == 0) {
+			delivery_free(p->delivery);
+			p->delivery = NULL;
+		}
+		return error_set(&p->err, ERROR_TEMPORARY, "out of memory");
+	}
+	delivery_add(p->delivery, r);
+	return true;
+}
+
+/* What lies ahead of the cursor is not due yet. */
+static void
+note_future(struct destination *d, const struct store_entry *entry, int64_t now)
+{
+	d->next_us = (int64_t)entry->due_us;
+	if (schedule_is_absurd(&core.rules, now, d->next_us))
+		mend(d);
+}
+
+static void
+run_pass(struct pass *p)
+{
+	struct destination *d = p->destination;
+	int64_t now = clock_us();
+	struct store_entry entry;
+	int n;
+
+	for (n = 0; n < QUEUE_REFILL_ENTRIES; n++) {
+		enum store_found found = store_next_entry(p->txn, d->id, &d->cursor, &entry);
+		if (found != STORE_FOUND) {
+			/* The key is damaged: behind it nothing can be read, and others must go on. */
+			d->next_us = found == STORE_NONE ? DESTINATION_NEVER : now + core.rules.retry_max_us;
+			return;
+		}
+		if ((int64_t)entry.due_us > now) {
+			note_future(d, &entry, now);
+			return;
+		}
+		d->next_us = (int64_t)entry.due_us;
+		if (!fits(p, &entry) && p->delivery != NULL && p->loaded + 1 >= p->max)
+			return;
+		d->cursor = entry;
+		if (!destination_has(d, entry.message, entry.number) && !load_entry(p, &entry))
+			log_broken(&p->err);
+	}
+}
+
+static unsigned
+room_of(const struct destination *d)
+{
+	unsigned left = QUEUE_READY_MAX - d->ready_count;
+
+	if (d->down || !destination_has_room(d))
+		return 1;
+	return left < QUEUE_REFILL_DELIVERIES ? left : QUEUE_REFILL_DELIVERIES;
+}
+
+void
+load_due(struct destination *d)
+{
+	struct pass p = { .destination = d, .max = room_of(d) };
+
+	p.txn = store_read(core.store, &p.err);
+	if (p.txn == NULL) {
+		log_broken(&p.err);
+		d->next_us = clock_us() + core.rules.retry_min_us;
+		return;
+	}
+	run_pass(&p);
+	finish_delivery(&p);
+	store_read_end(p.txn);
+}
+
+/* --- claims --- */
+
+static struct destination *
+destination_of(struct store_txn *txn, uint64_t id, struct error *err)
+{
+	struct destination *d = destination_find(id);
+	struct record_destination record;
+	struct str name;
+	unsigned kind;
+
+	if (d != NULL)
+		return d;
+	if (store_get_destination(txn, id, &kind, &name, &record, err) != STORE_FOUND)
+		return NULL;
+	take_destination(id, &record);
+	return destination_find(id);
+}
+
+enum { CLAIMED_US = -1 }; /* due time of a delivery that was made by a claim */
+
+/* To the last delivery that was claimed, where it is of that destination, or to a new one. */
+static void
+add_claimed(struct deliveries *out, struct destination *d, struct mail *mail, struct rcpt *r)
+{
+	struct delivery *delivery = TAILQ_LAST(out, deliveries);
+
+	if (r == NULL)
+		fatal("out of memory");
+	if (delivery != NULL && delivery->destination == d && delivery->due_us == CLAIMED_US) {
+		delivery_add(delivery, r);
+		return;
+	}
+	delivery = delivery_new(mail, CLAIMED_US);
+	if (delivery == NULL)
+		fatal("out of memory");
+	delivery_add(delivery, r);
+	destination_load(d, delivery, DELIVERY_LEAVING);
+	TAILQ_INSERT_TAIL(out, delivery, link);
+}
+
+/* What is in memory already is claimed when it only waits. */
+static void
+claim_loaded(struct claim *claim, struct delivery *loaded)
+{
+	const struct delivery *d;
+
+	TAILQ_FOREACH (d, &claim->out, link)
+		if (d == loaded)
+			return; /* with a recipient before this one */
+	if (claim->scope != CLAIM_WAITING || loaded->state != DELIVERY_READY) {
+		claim->busy++;
+		return;
+	}
+	destination_claim(loaded->destination, loaded);
+	TAILQ_INSERT_TAIL(&claim->out, loaded, link);
+	claim->claimed += loaded->count;
+}
+
+enum store_found
+load_claim(struct store_txn *txn, struct mail *mail, struct claim *claim, struct error *err)
+{
+	struct record_recipient record;
+	struct destination *d;
+	struct delivery *loaded;
+	uint32_t number;
+
+	while (claim->claimed < claim->max) {
+		enum store_found found = store_next_recipient(txn, mail->id, claim->from, &number, &record, err);
+		if (found != STORE_FOUND)
+			return found;
+		d = destination_of(txn, record.destination, err);
+		if (d == NULL)
+			return STORE_BROKEN;
+		claim->from = number + 1;
+		loaded = destination_delivery(d, mail->id, number);
+		if (loaded != NULL) {
+			claim_loaded(claim, loaded);
+		} else if (claim->wanted == NULL || claim->wanted(&record, d)) {
+			add_claimed(&claim->out, d, mail, rcpt_new(&record, number, S("")));
+			claim->claimed++;
+		}
+	}
+	return STORE_FOUND;
+}

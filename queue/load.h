@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * From disk to memory, in bounded steps: destinations at start, and what is due of a destination when its turn comes. The
+ * schedule is read behind a cursor; what is loaded already is stepped over. Texts are not read here (reader.h).
+ */
+#ifndef QUEUE_LOAD_H
+#define QUEUE_LOAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "queue/destination.h"
+#include "queue/mail.h"
+#include "queue/store.h"
+
+/* Reads the destinations, step by step, and settles each. Messages are not looked at. */
+void load_destinations(void);
+
+/* Whether all of them are in memory. */
+bool load_is_complete(void);
+
+/*
+ * Reads what is due of d into its ready list: one delivery at least, if one is due, and as many as there is room for; of a
+ * destination that is down only one, its probe. Sets d->next_us.
+ */
+void load_due(struct destination *d);
+
+enum claim_scope {
+	CLAIM_UNLOADED, /* what is only on disk */
+	CLAIM_WAITING   /* what waits in a ready list, too */
+};
+
+struct claim {
+	enum claim_scope scope;
+	size_t max; /* recipients */
+	/* Which of those on disk are wanted; NULL: all. */
+	bool (*wanted)(const struct record_recipient *record, const struct destination *d);
+	uint32_t from;  /* number to begin at; moves behind the last one looked at */
+	size_t claimed; /* recipients, so far */
+	size_t busy;    /* recipients passed over because they are being delivered, or wait */
+	struct deliveries out;
+};
+
+/*
+ * Takes recipients of a message out of the schedule's hands: they are loaded, leaving, and in claim->out, for an outcome of
+ * the caller's. Returns STORE_FOUND while there may be more, STORE_NONE at the end of the message, STORE_BROKEN with err
+ * set; what was claimed until then stays in claim->out.
+ */
+enum store_found load_claim(struct store_txn *txn, struct mail *mail, struct claim *claim, struct error *err);
+
+#endif

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: ISC */
+#include "queue/mail.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+
+/* Copies s to *room, moves *room behind it, and returns the view of the copy. */
+static struct str
+place(struct str s, char **room)
+{
+	struct str copy = { *room, s.len };
+
+	if (s.len > 0)
+		memcpy(*room, s.ptr, s.len);
+	*room += s.len;
+	return copy;
+}
+
+struct mail *
+mail_new(uint64_t id, const struct record_message *record, struct body *body)
+{
+	struct mail *m = malloc(sizeof(*m) + record->reverse_path.len);
+	char *room;
+
+	if (m == NULL)
+		return NULL;
+	room = m->bytes;
+	m->id = id;
+	m->references = 1;
+	m->body = body;
+	m->text_size = record->size + record->preamble.len;
+	m->created_ms = (int64_t)record->created_ms;
+	m->body_type = record->body;
+	m->owner = record->owner;
+	m->notification = str_equal(record->origin, S("dsn"));
+	m->reverse_path = place(record->reverse_path, &room);
+	return m;
+}
+
+struct mail *
+mail_hold(struct mail *m)
+{
+	m->references++;
+	return m;
+}
+
+void
+mail_release(struct mail *m)
+{
+	if (m == NULL || --m->references > 0)
+		return;
+	body_free(m->body);
+	free(m);
+}
+
+struct mail *
+mail_load(struct store_txn *txn, uint64_t id, enum store_found *found, struct error *err)
+{
+	struct record_message record;
+	struct mail *m;
+
+	*found = store_get_message(txn, id, &record, err);
+	if (*found != STORE_FOUND)
+		return NULL;
+	m = mail_new(id, &record, NULL);
+	if (m == NULL) {
+		*found = STORE_BROKEN;
+		(void)error_set(err, ERROR_TEMPORARY, "out of memory");
+	}
+	return m;
+}
+
+struct reply *
+reply_new(unsigned code, struct str enhanced, struct str text, struct str hop)
+{
+	struct reply *r = malloc(sizeof(*r) + enhanced.len + text.len + hop.len);
+	char *room;
+
+	if (r == NULL)
+		fatal("out of memory");
+	room = r->bytes;
+	r->code = code;
+	r->enhanced = place(enhanced, &room);
+	r->text = place(text, &room);
+	r->hop = place(hop, &room);
+	return r;
+}
+
+/* --- recipients --- */
+
+struct rcpt *
+rcpt_new(const struct record_recipient *record, uint32_t number, struct str destination)
+{
+	size_t size =
+	    record->forward_path.len + record->recipient.len + record->user.len + record->action.len + destination.len;
+	struct rcpt *r = malloc(sizeof(*r) + size);
+	char *room;
+
+	if (r == NULL)
+		return NULL;
+	room = r->bytes;
+	r->number = number;
+	r->tries = record->tries;
+	r->expires_ms = (int64_t)record->expires_ms;
+	r->kind = record->kind;
+	r->forward_path = place(record->forward_path, &room);
+	r->recipient = place(record->recipient, &room);
+	r->user = place(record->user, &room);
+	r->action = place(record->action, &room);
+	r->destination = place(destination, &room);
+	r->destination_id = record->destination;
+	r->ticket = 0;
+	r->outcome = OUTCOME_NONE;
+	r->due_us = (int64_t)record->due_us;
+	r->reply = record->code != 0 || record->text.len > 0
+	    ? reply_new((unsigned)record->code, record->enhanced, record->text, record->hop)
+	    : NULL;
+	return r;
+}
+
+void
+rcpt_free(struct rcpt *r)
+{
+	if (r == NULL)
+		return;
+	free(r->reply);
+	free(r);
+}
+
+void
+rcpts_free(struct rcpts *list)
+{
+	struct rcpt *r;
+
+	while ((r = STAILQ_FIRST(list)) != NULL) {
+		STAILQ_REMOVE_HEAD(list, next);
+		rcpt_free(r);
+	}
+}
+
+void
+rcpt_answer(struct rcpt *r, enum outcome outcome, struct reply *reply)
+{
+	free(r->reply);
+	r->outcome = outcome;
+	r->reply = reply;
+}
+
+/* --- deliveries --- */
+
+struct delivery *
+delivery_new(struct mail *mail, int64_t due_us)
+{
+	struct delivery *d = calloc(1, sizeof(*d));
+
+	if (d == NULL)
+		return NULL;
+	d->mail = mail_hold(mail);
+	d->due_us = due_us;
+	STAILQ_INIT(&d->rcpts);
+	return d;
+}
+
+void
+delivery_add(struct delivery *d, struct rcpt *r)
+{
+	if (d->count++ == 0)
+		d->first = r->number;
+	STAILQ_INSERT_TAIL(&d->rcpts, r, next);
+}
+
+void
+delivery_free(struct delivery *d)
+{
+	rcpts_free(&d->rcpts);
+	mail_release(d->mail);
+	free(d);
+}
+
+bool
+delivery_has(const struct delivery *d, uint32_t number)
+{
+	const struct rcpt *r;
+
+	STAILQ_FOREACH (r, &d->rcpts, next)
+		if (r->number == number)
+			return true;
+	return false;
+}

@@ -1,0 +1,618 @@
+/* SPDX-License-Identifier: ISC */
+#include "queue/transaction.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/loop.h"
+#include "common/tree.h"
+#include "queue/accept.h"
+#include "queue/clock.h"
+#include "queue/core.h"
+#include "queue/ids.h"
+#include "queue/limits.h"
+#include "queue/room.h"
+#include "queue/ticket.h"
+#include "queue/upkeep.h"
+#include "queue/used.h"
+
+RB_HEAD(transactions, transaction);
+
+struct grant {
+	uint64_t first;
+	uint64_t count;
+};
+
+/* A transaction that was refused while the client may still be sending it. */
+struct refused {
+	RB_ENTRY(refused) node;
+	TAILQ_ENTRY(refused) link;
+	uint64_t id;
+};
+RB_HEAD(refused_ids, refused);
+
+struct client {
+	struct peer *peer;
+	struct transactions transactions;
+	size_t count;
+	struct grant grants[QUEUE_GRANTS_MAX];
+	size_t grants_count;
+	struct used used;
+	struct refused_ids refused;
+	TAILQ_HEAD(, refused) refused_order;
+	size_t refused_count;
+};
+
+static struct {
+	TAILQ_HEAD(streams, transaction) streams;
+	size_t count;
+	size_t bytes;
+} incoming = { .streams = TAILQ_HEAD_INITIALIZER(incoming.streams) };
+
+static int
+compare_transaction(struct transaction *a, struct transaction *b)
+{
+	return (a->id > b->id) - (a->id < b->id);
+}
+
+static int
+compare_refused(struct refused *a, struct refused *b)
+{
+	return (a->id > b->id) - (a->id < b->id);
+}
+
+TREE_STATIC(transactions, transaction, node, compare_transaction);
+TREE_STATIC(refused_ids, refused, node, compare_refused);
+
+/* --- grants --- */
+
+/* Once the newest grant is half used the next one is made, so that a smtpd has one in reserve. */
+static void
+grant_more(struct client *c)
+{
+	const struct grant *newest = c->grants_count > 0 ? &c->grants[c->grants_count - 1] : NULL;
+	uint64_t first;
+
+	if ((newest != NULL && c->used.highest < newest->first + newest->count / 2) ||
+	    !ids_take(QUEUE_GRANT_IDS, &first))
+		return;
+	if (c->grants_count == QUEUE_GRANTS_MAX) {
+		c->grants_count--;
+		memmove(c->grants, c->grants + 1, c->grants_count * sizeof(c->grants[0]));
+	}
+	c->grants[c->grants_count++] = (struct grant){ first, QUEUE_GRANT_IDS };
+	SEND(c->peer->channel, GRANT, grant, 0, .first = first, .count = QUEUE_GRANT_IDS);
+}
+
+static bool
+is_granted(const struct client *c, uint64_t id)
+{
+	size_t i;
+
+	for (i = 0; i < c->grants_count; i++)
+		if (id >= c->grants[i].first && id - c->grants[i].first < c->grants[i].count)
+			return true;
+	return false;
+}
+
+void
+clients_grant(void)
+{
+	struct peer *p = NULL;
+
+	while ((p = process_peer_next(PROTO_KIND_SMTPD, p)) != NULL)
+		if (p->data != NULL)
+			grant_more(p->data);
+}
+
+/* --- transactions that were refused --- */
+
+static void
+forget_refused(struct client *c, struct refused *r)
+{
+	RB_REMOVE(refused_ids, &c->refused, r);
+	TAILQ_REMOVE(&c->refused_order, r, link);
+	c->refused_count--;
+	free(r);
+}
+
+/* Messages that were on their way already are no violation; a client that never ends them has only its oldest forgotten. */
+static void
+remember_refused(struct client *c, uint64_t id)
+{
+	struct refused *r = calloc(1, sizeof(*r));
+
+	if (r == NULL)
+		fatal("out of memory");
+	r->id = id;
+	if (c->refused_count == QUEUE_REFUSED_MAX)
+		forget_refused(c, TAILQ_FIRST(&c->refused_order));
+	RB_INSERT(refused_ids, &c->refused, r);
+	TAILQ_INSERT_TAIL(&c->refused_order, r, link);
+	c->refused_count++;
+}
+
+static struct refused *
+find_refused(struct client *c, uint64_t id)
+{
+	struct refused key = { .id = id };
+
+	return c->refused_count == 0 ? NULL : RB_FIND(refused_ids, &c->refused, &key);
+}
+
+static void
+say_refused(struct client *c, uint64_t id, enum proto_refusal reason)
+{
+	core.counters.refused++;
+	SEND(c->peer->channel, REFUSED, refused, id, .reason = reason);
+}
+
+/* --- life of a transaction --- */
+
+static struct transaction *
+find(struct client *c, uint64_t id)
+{
+	struct transaction key = { .id = id };
+
+	return RB_FIND(transactions, &c->transactions, &key);
+}
+
+static void
+set_reserved(struct transaction *t, size_t bytes)
+{
+	incoming.bytes = incoming.bytes - t->reserved + bytes;
+	t->reserved = bytes;
+}
+
+static void
+free_transaction(struct transaction *t)
+{
+	if (t->streaming)
+		TAILQ_REMOVE(&incoming.streams, t, stream);
+	set_reserved(t, 0);
+	incoming.count--;
+	body_free(t->body);
+	rcpts_free(&t->rcpts);
+	free((void *)(uintptr_t)t->reverse_path.ptr);
+	free((void *)(uintptr_t)t->origin.ptr);
+	free(t);
+}
+
+static void
+leave_client(struct transaction *t)
+{
+	if (t->client == NULL)
+		return;
+	RB_REMOVE(transactions, &t->client->transactions, t);
+	t->client->count--;
+	t->client = NULL;
+}
+
+/* Its pieces on disk are nobody's any more, and it is freed as soon as the committer has no step of it. */
+static void
+drop(struct transaction *t)
+{
+	leave_client(t);
+	t->dead = true;
+	if (t->pending > 0)
+		return;
+	if (t->streaming)
+		upkeep_sweep_soon();
+	free_transaction(t);
+}
+
+static bool
+refuse(struct transaction *t, enum proto_refusal reason)
+{
+	if (t->client != NULL) {
+		say_refused(t->client, t->id, reason);
+		if (!t->committed)
+			remember_refused(t->client, t->id);
+	}
+	drop(t);
+	return true;
+}
+
+static bool
+copy_str(struct str s, struct str *out)
+{
+	char *copy = malloc(s.len + 1);
+
+	if (copy == NULL)
+		return false;
+	if (s.len > 0)
+		memcpy(copy, s.ptr, s.len);
+	*out = (struct str){ copy, s.len };
+	return true;
+}
+
+static struct transaction *
+new_transaction(struct client *c, uint64_t id, const struct msg_begin *begin)
+{
+	struct transaction *t = calloc(1, sizeof(*t));
+
+	if (t == NULL)
+		return NULL;
+	t->body = body_new();
+	if (t->body == NULL || !copy_str(begin->reverse_path, &t->reverse_path)) {
+		body_free(t->body);
+		free(t);
+		return NULL;
+	}
+	t->id = id;
+	t->client = c;
+	t->body_type = begin->body;
+	t->owner = PROTO_OWNER_NONE;
+	t->tickets_rise = true;
+	STAILQ_INIT(&t->rcpts);
+	incoming.count++;
+	set_reserved(t, QUEUE_WINDOW_BYTES);
+	RB_INSERT(transactions, &c->transactions, t);
+	c->count++;
+	return t;
+}
+
+/* --- the messages --- */
+
+/* Why no transaction may begin now; false when one may. */
+static bool
+must_refuse(const struct client *c, enum proto_refusal *reason)
+{
+	*reason = room_is_left() ? PROTO_REFUSAL_TEMPORARY : PROTO_REFUSAL_NO_ROOM;
+	return core.draining || !room_is_left() || c->count >= QUEUE_TRANSACTIONS_MAX ||
+	    incoming.bytes > QUEUE_WINDOWS_BYTES - QUEUE_WINDOW_BYTES;
+}
+
+bool
+transaction_begin(struct peer *peer, uint64_t id, const union proto_message *msg, int fd)
+{
+	struct client *c = peer->data;
+	enum proto_refusal reason = PROTO_REFUSAL_TEMPORARY;
+	bool refused = false;
+
+	(void)fd;
+	if (!is_granted(c, id))
+		return false;
+	switch (used_take(&c->used, id)) {
+	case USED_BEFORE: return false;
+	case USED_TOO_OLD: refused = true; break; /* a client that took its time */
+	case USED_FRESH: refused = must_refuse(c, &reason); break;
+	}
+	grant_more(c);
+	if (refused || new_transaction(c, id, &msg->begin) == NULL) {
+		say_refused(c, id, reason);
+		remember_refused(c, id);
+	}
+	return true;
+}
+
+/*
+ * Finds the transaction a message is about, NULL with *ok saying whether that is the peer's fault: it is not when it was
+ * refused and the client could not know yet.
+ */
+static struct transaction *
+about(struct peer *peer, uint64_t id, bool *ok)
+{
+	struct client *c = peer->data;
+	struct transaction *t = find(c, id);
+
+	*ok = t != NULL ? !t->committed : find_refused(c, id) != NULL;
+	return *ok ? t : NULL;
+}
+
+/* All tickets of a transaction are about one client. */
+static bool
+same_origin(struct transaction *t, struct str origin, uint64_t owner)
+{
+	if (t->rcpts_count > 0)
+		return str_equal(t->origin, origin) && t->owner == owner;
+	t->owner = owner;
+	return copy_str(origin, &t->origin);
+}
+
+static void
+add_rcpt(struct transaction *t, struct rcpt *r)
+{
+	if (t->rcpts_count > 0 && r->ticket <= t->last_ticket)
+		t->tickets_rise = false;
+	t->last_ticket = r->ticket;
+	r->number = t->rcpts_count++;
+	STAILQ_INSERT_TAIL(&t->rcpts, r, next);
+}
+
+bool
+transaction_rcpt(struct peer *peer, uint64_t id, const union proto_message *msg, int fd)
+{
+	bool ok;
+	struct transaction *t = about(peer, id, &ok);
+	struct ticket_context context;
+	struct rcpt *r = NULL;
+	struct str origin;
+	uint64_t owner;
+
+	(void)fd;
+	if (t == NULL)
+		return ok;
+	if (body_size(t->body) > 0)
+		return false; /* recipients come before the body */
+	context = (struct ticket_context){ .transaction = id,
+		.reverse_path = t->reverse_path,
+		.wall_ms = loop_wall_ms(),
+		.now_ms = clock_ms(),
+		.default_ttl_s = core.config->queue_ttl_s };
+	switch (ticket_open(core.tickets, msg->rcpt.ticket, &context, &r, &origin, &owner)) {
+	case TICKET_FORGED: return false;
+	case TICKET_REFUSED: return refuse(t, PROTO_REFUSAL_TICKET);
+	case TICKET_GOOD: break;
+	}
+	if (r == NULL || t->rcpts_count >= QUEUE_RCPTS_MAX || !same_origin(t, origin, owner)) {
+		rcpt_free(r);
+		return refuse(t, r == NULL ? PROTO_REFUSAL_TEMPORARY : PROTO_REFUSAL_TICKET);
+	}
+	add_rcpt(t, r);
+	return true;
+}
+
+static void
+hand_over_blocks(struct transaction *t)
+{
+	while ((t->handed + 1) * BODY_BLOCK <= body_size(t->body)) {
+		if (!t->streaming) {
+			t->streaming = true;
+			TAILQ_INSERT_TAIL(&incoming.streams, t, stream);
+		}
+		t->pending++;
+		accept_block(t, t->handed++);
+		set_reserved(t, QUEUE_WINDOW_BYTES + (t->handed - t->dropped) * BODY_BLOCK);
+	}
+}
+
+bool
+transaction_body(struct peer *peer, uint64_t id, const union proto_message *msg, int fd)
+{
+	bool ok;
+	struct transaction *t = about(peer, id, &ok);
+	struct str bytes = msg->body.bytes;
+
+	(void)fd;
+	if (bytes.len == 0)
+		return false;
+	if (t == NULL)
+		return ok;
+	t->uncredited += bytes.len;
+	if (t->uncredited > QUEUE_WINDOW_BYTES)
+		return false;
+	if (!body_append(t->body, bytes))
+		return refuse(t, PROTO_REFUSAL_TEMPORARY);
+	hand_over_blocks(t);
+	return true;
+}
+
+static int
+compare_u64(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* Whether no ticket was used twice. They come in rising order but for answers of router that overtook each other. */
+static bool
+tickets_differ(const struct transaction *t)
+{
+	uint64_t *seen;
+	struct rcpt *r;
+	size_t n = 0, i;
+	bool differ = true;
+
+	if (t->tickets_rise)
+		return true;
+	seen = reallocarray(NULL, t->rcpts_count, sizeof(*seen));
+	if (seen == NULL)
+		return false;
+	STAILQ_FOREACH (r, &t->rcpts, next)
+		seen[n++] = r->ticket;
+	qsort(seen, n, sizeof(*seen), compare_u64);
+	for (i = 1; i < n; i++)
+		differ = differ && seen[i] != seen[i - 1];
+	free(seen);
+	return differ;
+}
+
+/* Its last step goes only when all before it are on disk: a block that found no room must not leave a hole in a message. */
+static void
+accept_when_blocks_are_stored(struct transaction *t)
+{
+	if (t->pending > 0)
+		return;
+	t->pending++;
+	accept_message(t);
+}
+
+bool
+transaction_commit(struct peer *peer, uint64_t id, const union proto_message *msg, int fd)
+{
+	bool ok;
+	struct transaction *t = about(peer, id, &ok);
+	struct client *c = peer->data;
+
+	(void)fd;
+	if (t == NULL) {
+		if (ok)
+			forget_refused(c, find_refused(c, id));
+		return ok;
+	}
+	if (msg->commit.size != body_size(t->body))
+		return false;
+	t->committed = true;
+	if (t->rcpts_count == 0 || !tickets_differ(t))
+		return refuse(t, PROTO_REFUSAL_TICKET);
+	if (!body_set_preamble(t->body, msg->commit.preamble))
+		return refuse(t, PROTO_REFUSAL_TEMPORARY);
+	set_reserved(t, body_text_size(t->body) - t->dropped * BODY_BLOCK);
+	accept_when_blocks_are_stored(t);
+	return true;
+}
+
+/* Also after COMMIT, when the client of smtpd went away: too late, the message is taken. */
+bool
+transaction_abort(struct peer *peer, uint64_t id, const union proto_message *msg, int fd)
+{
+	struct client *c = peer->data;
+	struct transaction *t = find(c, id);
+	struct refused *r;
+
+	(void)msg;
+	(void)fd;
+	if (t != NULL) {
+		if (!t->committed)
+			drop(t);
+		return true;
+	}
+	r = find_refused(c, id);
+	if (r != NULL)
+		forget_refused(c, r);
+	return r != NULL || is_granted(c, id);
+}
+
+/* --- what the committer says --- */
+
+/* Blocks of a body that is too large to stay leave memory as they come to be on disk. */
+static void
+drop_blocks(struct transaction *t)
+{
+	if (body_size(t->body) <= QUEUE_HOT_MESSAGE_BYTES)
+		return;
+	while (t->dropped < t->on_disk)
+		body_drop_block(t->body, t->dropped++);
+}
+
+void
+transaction_credit(struct transaction *t, size_t bytes)
+{
+	if (bytes == 0)
+		return;
+	t->uncredited -= bytes;
+	if (t->client != NULL && !t->committed)
+		SEND(t->client->peer->channel, CREDIT, credit, t->id, .bytes = bytes);
+}
+
+void
+transaction_stored_block(struct transaction *t, size_t credit, enum store_failure failure)
+{
+	t->pending--;
+	if (failure == STORE_FAILED)
+		core_store_failed();
+	if (t->dead) {
+		drop(t);
+		return;
+	}
+	if (failure != STORE_OK) {
+		if (failure == STORE_NO_ROOM)
+			room_failed();
+		(void)refuse(t, failure == STORE_NO_ROOM ? PROTO_REFUSAL_NO_ROOM : PROTO_REFUSAL_TEMPORARY);
+		return;
+	}
+	t->on_disk++;
+	transaction_credit(t, credit);
+	drop_blocks(t);
+	if (t->committed)
+		accept_when_blocks_are_stored(t);
+	else
+		set_reserved(t, QUEUE_WINDOW_BYTES + (t->handed - t->dropped) * BODY_BLOCK);
+}
+
+void
+transaction_stored(struct transaction *t, enum store_failure failure)
+{
+	t->pending--;
+	if (failure == STORE_OK) {
+		if (t->client != NULL)
+			SEND(t->client->peer->channel, DONE, done, t->id, .nothing = false);
+		leave_client(t);
+		if (t->streaming)
+			TAILQ_REMOVE(&incoming.streams, t, stream);
+		t->streaming = false;
+		free_transaction(t);
+		room_changed();
+		return;
+	}
+	if (failure == STORE_NO_ROOM)
+		room_failed();
+	else
+		core_store_failed();
+	(void)refuse(t, failure == STORE_NO_ROOM ? PROTO_REFUSAL_NO_ROOM : PROTO_REFUSAL_TEMPORARY);
+}
+
+uint64_t *
+transactions_streaming(size_t *count)
+{
+	struct transaction *t;
+	uint64_t *list;
+	size_t n = 0;
+
+	TAILQ_FOREACH (t, &incoming.streams, stream)
+		n += !t->dead;
+	*count = n;
+	if (n == 0)
+		return NULL;
+	list = reallocarray(NULL, n, sizeof(*list));
+	if (list == NULL)
+		return NULL;
+	n = 0;
+	TAILQ_FOREACH (t, &incoming.streams, stream)
+		if (!t->dead)
+			list[n++] = t->id;
+	qsort(list, n, sizeof(*list), compare_u64);
+	return list;
+}
+
+size_t
+transactions_count(void)
+{
+	return incoming.count;
+}
+
+size_t
+transactions_bytes(void)
+{
+	return incoming.bytes;
+}
+
+/* --- smtpd comes and goes --- */
+
+void
+client_new(struct peer *peer)
+{
+	struct client *c = calloc(1, sizeof(*c));
+
+	if (c == NULL || !used_init(&c->used))
+		fatal("out of memory");
+	c->peer = peer;
+	RB_INIT(&c->transactions);
+	RB_INIT(&c->refused);
+	TAILQ_INIT(&c->refused_order);
+	peer->data = c;
+	room_tell(peer);
+	grant_more(c);
+}
+
+void
+client_gone(struct peer *peer)
+{
+	struct client *c = peer->data;
+	struct transaction *t;
+
+	while ((t = RB_MIN(transactions, &c->transactions)) != NULL) {
+		if (t->committed)
+			leave_client(t); /* it may have been told of: it goes on */
+		else
+			drop(t);
+	}
+	while (c->refused_count > 0)
+		forget_refused(c, TAILQ_FIRST(&c->refused_order));
+	used_clear(&c->used);
+	free(c);
+	peer->data = NULL;
+}
