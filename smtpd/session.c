@@ -209,7 +209,13 @@ session_reply(struct session *s, enum reply reply, const char *detail)
 {
 	if (s->closed)
 		return;
-	if (!reply_write(reply, detail, &s->out)) {
+	if (transaction_holds_replies(s)) {
+		struct buf line;
+		buf_init(&line, SMTPD_OUTPUT_MAX);
+		(void)reply_write(reply, detail, &line);
+		transaction_hold_reply(s, buf_str(&line));
+		buf_clear(&line);
+	} else if (!reply_write(reply, detail, &s->out)) {
 		give_up(s);
 		return;
 	}

@@ -31,6 +31,7 @@ static struct {
 	} grants[RANGES];
 	uint64_t room;
 	uint64_t accepted;
+	bool concluding; /* replies are being given in their turn */
 } self = { .by_id = RB_INITIALIZER(&self.by_id) };
 
 uint64_t
@@ -178,11 +179,35 @@ log_rejected(const struct session *s, const struct question *q)
 	    log_text(LOG_FIELD_to, q->forward_path), log_text(LOG_FIELD_reply, reply));
 }
 
+bool
+transaction_holds_replies(const struct session *s)
+{
+	return s->transaction != NULL && s->transaction->pending > 0 && !s->ending && !self.concluding;
+}
+
+void
+transaction_hold_reply(struct session *s, struct str bytes)
+{
+	struct question *q = calloc(1, sizeof(*q));
+
+	if (q == NULL || (q->text = strndup(bytes.ptr, bytes.len)) == NULL)
+		fatal("out of memory");
+	q->number = UINT64_MAX; /* the router is not asked about it */
+	q->answered = true;
+	buf_init(&q->tickets, 0);
+	TAILQ_INSERT_TAIL(&s->transaction->questions, q, next);
+	s->transaction->pending++;
+}
+
 static void
 conclude(struct session *s, struct question *q)
 {
 	struct transaction *t = s->transaction;
 
+	if (q->code == 0) {
+		session_write(s, str_of(q->text));
+		return;
+	}
 	if (q->code < 300 && (t->lost || !buf_append_str(&t->tickets, buf_str(&q->tickets)))) {
 		session_reply(s, t->lost ? REPLY_TEMPORARY : REPLY_TOO_MANY_RCPTS, NULL);
 		return;
@@ -208,7 +233,9 @@ answer_in_order(struct session *s)
 	struct question *q;
 
 	while ((q = TAILQ_FIRST(&t->questions)) != NULL && q->answered) {
+		self.concluding = true;
 		conclude(s, q);
+		self.concluding = false;
 		free_question(t, q);
 	}
 	session_wake(s);

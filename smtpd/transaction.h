@@ -20,7 +20,7 @@
 
 struct session;
 
-/* A RCPT that the client has not been answered yet. */
+/* A RCPT that the client has not been answered yet; or, with code 0, a reply of our own that has to wait for its turn. */
 struct question {
 	TAILQ_ENTRY(question) next;
 	uint64_t number;
@@ -64,6 +64,13 @@ bool transaction_begin(struct session *s, const struct address *reverse_path, en
 
 /* Asks about one more recipient. Returns false when there is no router at the moment: 451. */
 bool transaction_ask(struct session *s, const struct address *forward_path);
+
+/*
+ * Whether a reply to a RCPT has to wait for the answers to earlier ones, and keeping it until its turn comes. Without that
+ * a syntax error would be answered before the recipients that were named before it.
+ */
+bool transaction_holds_replies(const struct session *s);
+void transaction_hold_reply(struct session *s, struct str bytes);
 
 /* Bytes of the message. Takes from *in what there is room for. Returns true at the end: STATE_STORE, or READY. */
 bool transaction_take(struct session *s, struct str *in);

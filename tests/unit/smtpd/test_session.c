@@ -51,6 +51,10 @@ static const struct {
 	{ "a refused recipient leaves the others", true,
 	    BEGIN "RCPT TO:<bad@y.example>\r\nRCPT TO:<x@y.example>\r\nRCPT TO:<later@y.example>\r\nDATA\r\nx\r\n.\r\n",
 	    { 250, 250, 550, 250, 451, 354, 250 }, 1 },
+	{ "answers come in the order of the commands", true,
+	    BEGIN
+	    "RCPT TO:<x@y.example>\r\nRCPT TO:<x@>\r\nRCPT TO:<bad@y.example>\r\nRCPT x\r\nRCPT TO:<x@y.example> A=B\r\n",
+	    { 250, 250, 250, 501, 550, 501, 555 }, 0 },
 	{ "no recipient, no DATA (3.3)", true, BEGIN "RCPT TO:<bad@y.example>\r\nDATA\r\nQUIT\r\n",
 	    { 250, 250, 550, 554, 221 }, 0 },
 	{ "SIZE within the limit and over it (RFC 1870)", true,

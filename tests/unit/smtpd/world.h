@@ -187,13 +187,12 @@ world_make(const char *settings)
 	char path[] = "/tmp/postern-world.XXXXXX";
 	int fd = mkstemp(path);
 	struct config_text *text;
-	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
-	if (fd == -1 || null == -1 ||
+	if (fd == -1 ||
 	    dprintf(fd, "%s\nlisten on 127.0.0.1\naction a mbox\nmatch for local action a\n", settings) == -1)
 		fatal("cannot write a configuration");
 	(void)close(fd);
-	log_init("world", null, LOG_TEXT, LOG_ERROR);
+	log_init("world", STDERR_FILENO, LOG_TEXT, LOG_ERROR);
 	loop_init();
 	text = config_text_new(path);
 	world.config = config_parse(text, NULL, NULL);
