@@ -362,7 +362,8 @@ struct config {
 	const char *runtime;      /* runtime "/path"; default /run/postern */
 	unsigned smtp_workers;    /* smtp workers N; 0, the default: one for each processor, up to 4 */
 	unsigned mta_workers;     /* mta workers N; likewise, up to 4 */
-	struct config_table *mta_private; /* mta private-destinations tbl: private networks that MX hosts may be in; NULL: none */
+	/* mta private-destinations { }: private networks that MX hosts may be in; a list, in every view; NULL: none */
+	struct config_table *mta_private;
 	int64_t queue_retry_min_s; /* queue retry DELAY DELAY; default 10m and 4h */
 	int64_t queue_retry_max_s;
 	uint64_t queue_size;      /* queue size SIZE: bytes the store may grow to; default 64 GiB */

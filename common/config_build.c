@@ -47,6 +47,14 @@ config_build_macro(struct config_build *build, const struct config_token *name)
 /* --- names --- */
 
 void
+config_build_count_declared(struct config_build *build, const struct config_token *name)
+{
+	if (build->declared_count++ == CONFIG_DECLARED_MAX)
+		config_error(&build->errors, &name->place, "more than %d names of pki, ca, proc, filter and wrapper",
+		    CONFIG_DECLARED_MAX);
+}
+
+void
 config_build_set_broken(struct config_build *build, enum config_names_of kind, const char *name)
 {
 	struct config_broken *broken = config_build_alloc(build, sizeof(*broken));

@@ -19,6 +19,9 @@
 #include "common/config_errors.h"
 #include "common/config_lexer.h"
 
+#define CONFIG_TABLES_MAX   16384 /* anonymous ones counted */
+#define CONFIG_DECLARED_MAX 4096  /* names of pki, ca, proc, filter and wrapper together */
+
 /* Kinds of names that are declared once and referred to below. */
 enum config_names_of {
 	CONFIG_NAMES_TABLE,
@@ -50,6 +53,7 @@ struct config_build {
 	size_t tables_count;
 	size_t listeners_count;
 	size_t actions_count;
+	size_t declared_count;
 
 	/* of the statement being read */
 	struct config_entries entries;
@@ -78,6 +82,9 @@ void *config_build_alloc(struct config_build *build, size_t size);
 
 /* Appends to list a copy of the name, with its place. */
 void config_build_add_name(struct config_build *build, struct config_names *list, const struct config_token *name);
+
+/* Counts a name that is declared, and reports an error when there are too many. */
+void config_build_count_declared(struct config_build *build, const struct config_token *name);
 
 /* The name was declared by a statement with a mistake: no more about it. */
 void config_build_set_broken(struct config_build *build, enum config_names_of kind, const char *name);

@@ -37,6 +37,7 @@ config_build_pki(struct config_build *build, const struct config_token *name)
 		return;
 	if (!is_pki_name(name->text))
 		config_error(&build->errors, &name->place, "pki \"%.64s\": not a valid domain name", name->text);
+	config_build_count_declared(build, name);
 	build->pki = config_build_alloc(build, sizeof(*build->pki));
 	build->pki->place = name->place;
 	build->pki->name = copy_lower(build, name->text);
@@ -86,6 +87,7 @@ config_build_ca(struct config_build *build, const struct config_token *name, con
 		config_error(&build->errors, &name->place, "ca already declared with that name: %.64s", name->text);
 		return;
 	}
+	config_build_count_declared(build, name);
 	ca = config_build_alloc(build, sizeof(*ca));
 	ca->place = name->place;
 	ca->name = name->text;
@@ -103,6 +105,7 @@ config_build_proc(struct config_build *build, const struct config_token *name, c
 		    &build->errors, &name->place, "processor already exists with that name: %.64s", name->text);
 	if (command->text[0] == '\0')
 		config_error(&build->errors, &command->place, "proc %.64s: empty command", name->text);
+	config_build_count_declared(build, name);
 	build->proc = config_build_alloc(build, sizeof(*build->proc));
 	build->proc->place = name->place;
 	build->proc->name = name->text;
@@ -145,6 +148,7 @@ add_filter(struct config_build *build, const struct config_token *name, enum con
 
 	if (config_build_find_filter(build, name->text) != NULL)
 		config_error(&build->errors, &name->place, "filter already exists with that name: %.64s", name->text);
+	config_build_count_declared(build, name);
 	filter->place = name->place;
 	filter->name = name->text;
 	filter->kind = kind;

@@ -87,6 +87,10 @@ config_build_private_destinations(
     struct config_build *build, const struct config_token *word, struct config_table *table)
 {
 	config_build_check_use(build, table, CONFIG_USE_LIST, "private-destinations", &word->place);
+	if (!table->anonymous)
+		config_error(&build->errors, &word->place,
+		    "private-destinations <%.64s>: expected the networks in braces, for other tables are not seen by the processes that send mail",
+		    table->name);
 	build->config->mta_private = table;
 }
 

@@ -278,6 +278,7 @@ config_build_wrapper(struct config_build *build, const struct config_token *name
 		return;
 	}
 	config_build_check_format(build, command, true);
+	config_build_count_declared(build, name);
 	wrapper = config_build_alloc(build, sizeof(*wrapper));
 	wrapper->place = name->place;
 	wrapper->name = name->text;

@@ -41,6 +41,9 @@ add_table(struct config_build *build, const char *name, const struct config_plac
 {
 	struct config_table *table = config_build_alloc(build, sizeof(*table));
 
+	if (build->tables_count == CONFIG_TABLES_MAX)
+		config_error(&build->errors, place, "more than %d tables, those in rules and actions counted",
+		    CONFIG_TABLES_MAX);
 	table->name = name;
 	table->place = *place;
 	table->index = build->tables_count++;
@@ -151,7 +154,7 @@ take_entries(struct config_build *build, struct config_table *table)
 {
 	const struct config_entry *first = STAILQ_FIRST(&build->entries);
 
-	if (config_text_is_blanked(build->text)) {
+	if (first == NULL && config_text_is_blanked(build->text)) {
 		table->backend = CONFIG_TABLE_BLANKED;
 		return;
 	}

@@ -478,13 +478,22 @@ note_in_statement(struct config_lexer *l, int token, const struct config_token *
 	l->statement.count++;
 }
 
-/* Braces hold a table, unless they are known to hold names of filters: what is not known stays hidden. */
+/*
+ * Braces hold a table, unless they are known to hold names of filters: what is not known stays hidden. Private networks
+ * are no secret, and are needed by the processes that connect.
+ */
+static bool
+is_open_to_all(int before)
+{
+	return before == FILTER || before == CHAIN || before == PRIVATE_DESTINATIONS;
+}
+
 static void
 note_brace(struct config_lexer *l, int token)
 {
 	if (token == '{') {
 		l->depth++;
-		if (l->table_depth > 0 || (l->previous != FILTER && l->previous != CHAIN))
+		if (l->table_depth > 0 || !is_open_to_all(l->previous))
 			l->table_depth++;
 	} else if (token == '}') {
 		if (l->depth > 0)

@@ -160,6 +160,7 @@ static const struct mistake mistakes[] = {
 	{ "dns server \"127.0.0.1@0\"\n", "a.conf:1:12: dns server: \"127.0.0.1@0\", expected a port" },
 	{ "log xml\n", "a.conf:1:5: syntax error: unexpected \"xml\", expected" },
 	{ "mta private-destinations { a = b }\n", "a.conf:1:5: table \"<anonymous:0>\" may not be used for private-destinations lookups: expected a list" },
+	{ "table t { a }\nmta private-destinations <t>\n", "a.conf:2:5: private-destinations <t>: expected the networks in braces" },
 	/* tables */
 	{ "table t x:y\n", "a.conf:1:9: invalid backend parameter for table: t: \"x:y\", expected" },
 	{ "table t file:\n", "a.conf:1:9: invalid backend parameter" },
@@ -371,7 +372,7 @@ test_what_is_reported_is_printable(void **state)
 
 /* Many of a kind, one line each, by number. */
 static size_t
-errors_of_many(const char *before, const char *format, int count, struct reports *reports)
+errors_of_many(const char *before, const char *head, const char *tail, int count, struct reports *reports)
 {
 	struct config_text *text;
 	struct buf out;
@@ -380,7 +381,7 @@ errors_of_many(const char *before, const char *format, int count, struct reports
 	buf_init(&out, CONFIG_TEXT_MAX);
 	assert_true(buf_append_text(&out, before));
 	for (i = 0; i < count; i++)
-		assert_true(buf_printf(&out, "%s%d%s\n", format, i, strstr(format, "action") != NULL ? " mbox" : ""));
+		assert_true(buf_printf(&out, "%s%d%s\n", head, i, tail));
 	assert_true(buf_append_text(&out, "match for any reject\n"));
 	text = text_of_files(buf_str(&out), NULL, NULL);
 	free(dump_of_text(text, reports));
@@ -395,12 +396,18 @@ test_numbers_of_things_have_limits(void **state)
 	struct reports reports;
 
 	(void)state;
-	assert_int_equal(errors_of_many("", "listen on lo port 1", CONFIG_LISTENERS_MAX - 1, &reports), 0);
-	assert_int_equal(errors_of_many("", "listen on lo port 1", CONFIG_LISTENERS_MAX, &reports), 1);
+	assert_int_equal(errors_of_many("", "listen on lo port 1", "", CONFIG_LISTENERS_MAX - 1, &reports), 0);
+	assert_int_equal(errors_of_many("", "listen on lo port 1", "", CONFIG_LISTENERS_MAX, &reports), 1);
 	assert_non_null(strstr(reports.text, "more than 63 listeners"));
-	assert_int_equal(errors_of_many("", "action a", CONFIG_ACTIONS_MAX, &reports), 0);
-	assert_int_equal(errors_of_many("", "action a", CONFIG_ACTIONS_MAX + 1, &reports), 1);
+	assert_int_equal(errors_of_many("", "action a", " mbox", CONFIG_ACTIONS_MAX, &reports), 0);
+	assert_int_equal(errors_of_many("", "action a", " mbox", CONFIG_ACTIONS_MAX + 1, &reports), 1);
 	assert_non_null(strstr(reports.text, "more than 1024 actions"));
+	assert_int_equal(errors_of_many("", "table t", " { a }", 16384, &reports), 0);
+	assert_int_equal(errors_of_many("", "table t", " { a }", 16385, &reports), 1);
+	assert_non_null(strstr(reports.text, "more than 16384 tables"));
+	assert_int_equal(errors_of_many("proc p x\n", "filter f", " proc p", 4095, &reports), 0);
+	assert_int_equal(errors_of_many("proc p x\n", "filter f", " proc p", 4096, &reports), 1);
+	assert_non_null(strstr(reports.text, "more than 4096 names"));
 }
 
 static void

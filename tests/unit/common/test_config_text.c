@@ -253,6 +253,8 @@ static const struct {
 	    "p = xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\nqueue encryption $p\n" },
 	{ "the keys of SRS", "srs key 'secret'\nsrs key backup secret\nsrs ttl 1d\n",
 	    "srs key 'xxxxxx'\nsrs key backup xxxxxx\nsrs ttl 1d\n" },
+	{ "private networks are no secret", "mta private-destinations { 10.0.0.0/8 }\n",
+	    "mta private-destinations { 10.0.0.0/8 }\n" },
 	{ "the end of the line where no newline is", "table t { secret }\n#secret", "}\n       " },
 };
 
