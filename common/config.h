@@ -29,14 +29,14 @@ struct config_place {
 
 /* --- the text --- */
 
-#define CONFIG_INCLUDE_MAX  16               /* files included within each other */
-#define CONFIG_FILES_MAX    256              /* files of one configuration */
-#define CONFIG_TEXT_MAX     (4 * 1024 * 1024) /* bytes of all files together */
-#define CONFIG_ERRORS_MAX   20               /* reported before parsing gives up */
-#define CONFIG_LISTENERS_MAX 64
-#define CONFIG_ACTIONS_MAX  1024
+#define CONFIG_INCLUDE_MAX        16                /* files included within each other */
+#define CONFIG_FILES_MAX          256               /* files of one configuration */
+#define CONFIG_TEXT_MAX           (4 * 1024 * 1024) /* bytes of all files together */
+#define CONFIG_ERRORS_MAX         20                /* reported before parsing gives up */
+#define CONFIG_LISTENERS_MAX      64
+#define CONFIG_ACTIONS_MAX        1024
 #define CONFIG_WARN_INTERVALS_MAX 4
-#define CONFIG_WORKERS_MAX  16
+#define CONFIG_WORKERS_MAX        16
 
 struct config_text; /* a bundle of files, the first being the main one, and of -D macros */
 
@@ -109,7 +109,7 @@ STAILQ_HEAD(config_tables, config_table);
 
 /* Use of a table as a condition: table is NULL where the condition takes none ("auth", "rdns"). */
 struct config_condition {
-	bool set;   /* the condition was given */
+	bool set; /* the condition was given */
 	bool negated;
 	bool regex;
 	struct config_table *table;
@@ -130,13 +130,13 @@ enum config_family { CONFIG_FAMILY_ANY, CONFIG_FAMILY_INET4, CONFIG_FAMILY_INET6
 struct config_listener {
 	STAILQ_ENTRY(config_listener) next;
 	struct config_place place;
-	bool socket;             /* "listen on socket": the local submission path. The tree always has exactly one, the first */
-	const char *on;          /* interface, group, address or host name; "" for the socket */
+	bool socket;    /* "listen on socket": the local submission path. The tree always has exactly one, the first */
+	const char *on; /* interface, group, address or host name; "" for the socket */
 	enum config_family family;
-	uint16_t port;           /* resolved: 25, 465 with smtps */
+	uint16_t port; /* resolved: 25, 465 with smtps */
 	enum config_tls tls;
 	bool verify;
-	const char *ciphers;     /* NULL where not given, as all below */
+	const char *ciphers; /* NULL where not given, as all below */
 	const char *protocols;
 	const char *ca;
 	struct config_names pki;
@@ -178,7 +178,7 @@ struct config_action {
 	const char *argument; /* maildir path, lmtp destination, mda command; NULL where none was given */
 	bool junk;            /* maildir ... junk */
 	bool lmtp_rcpt_to;
-	const char *user;     /* NULL where not given, as all below */
+	const char *user; /* NULL where not given, as all below */
 	struct config_table *alias;
 	struct config_table *virtual;
 	struct config_table *userbase;
@@ -340,7 +340,7 @@ struct config {
 	struct config_place bounce_warn_place;
 	int64_t mta_max_deferred; /* default 100 */
 	struct config_place mta_max_deferred_place;
-	int64_t queue_ttl_s;      /* default 4d */
+	int64_t queue_ttl_s; /* default 4d */
 	bool queue_compression;
 	struct config_place queue_compression_place;
 	bool queue_encryption;
@@ -348,28 +348,28 @@ struct config {
 	struct config_place queue_encryption_place;
 	const char *smtp_ciphers; /* NULL where not given */
 	struct config_place smtp_ciphers_place;
-	uint64_t smtp_max_mails;       /* a session; default 1,000 (100 in OpenSMTPD) */
-	uint64_t smtp_max_rcpt;        /* a message; default 1,000 */
+	uint64_t smtp_max_mails;        /* a session; default 1,000 (100 in OpenSMTPD) */
+	uint64_t smtp_max_rcpt;         /* a message; default 1,000 */
 	uint64_t smtp_max_message_size; /* bytes; default 35 MiB */
-	char smtp_sub_addr_delim;      /* default '+' */
-	const char *srs_key;           /* NULL where not given */
+	char smtp_sub_addr_delim;       /* default '+' */
+	const char *srs_key;            /* NULL where not given */
 	const char *srs_key_backup;
 	int64_t srs_ttl_s;
 	struct config_place srs_place;
 
 	/* keywords of our own */
-	const char *spool;        /* spool "/path"; default /var/spool/postern */
-	const char *runtime;      /* runtime "/path"; default /run/postern */
-	unsigned smtp_workers;    /* smtp workers N; 0, the default: one for each processor, up to 4 */
-	unsigned mta_workers;     /* mta workers N; likewise, up to 4 */
+	const char *spool;     /* spool "/path"; default /var/spool/postern */
+	const char *runtime;   /* runtime "/path"; default /run/postern */
+	unsigned smtp_workers; /* smtp workers N; 0, the default: one for each processor, up to 4 */
+	unsigned mta_workers;  /* mta workers N; likewise, up to 4 */
 	/* mta private-destinations { }: private networks that MX hosts may be in; a list, in every view; NULL: none */
 	struct config_table *mta_private;
 	int64_t queue_retry_min_s; /* queue retry DELAY DELAY; default 10m and 4h */
 	int64_t queue_retry_max_s;
-	uint64_t queue_size;      /* queue size SIZE: bytes the store may grow to; default 64 GiB */
-	uint64_t queue_memory;    /* queue memory SIZE: bytes of bodies kept in memory; default 32 MiB */
-	const char *dns_server;   /* dns server "ADDRESS[@PORT]"; NULL: those of /etc/resolv.conf */
-	bool log_json;            /* log json; default log text */
+	uint64_t queue_size;    /* queue size SIZE: bytes the store may grow to; default 64 GiB */
+	uint64_t queue_memory;  /* queue memory SIZE: bytes of bodies kept in memory; default 32 MiB */
+	const char *dns_server; /* dns server "ADDRESS[@PORT]"; NULL: those of /etc/resolv.conf */
+	bool log_json;          /* log json; default log text */
 };
 
 /*
@@ -399,8 +399,8 @@ enum config_scheme { CONFIG_SMTP, CONFIG_SMTP_TLS, CONFIG_SMTP_NOTLS, CONFIG_SMT
 
 struct config_url {
 	enum config_scheme scheme;
-	char label[64];     /* "" where none is given */
-	char host[256];     /* host name in lower case, or address without brackets */
+	char label[64]; /* "" where none is given */
+	char host[256]; /* host name in lower case, or address without brackets */
 	uint16_t port;
 };
 

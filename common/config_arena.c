@@ -22,14 +22,18 @@ struct config_arena {
 	struct block *blocks; /* the one allocations come from, then the full ones */
 };
 
+void *
+config_must(void *memory)
+{
+	if (memory == NULL)
+		fatal("config: out of memory");
+	return memory;
+}
+
 struct config_arena *
 config_arena_new(void)
 {
-	struct config_arena *arena = calloc(1, sizeof(*arena));
-
-	if (arena == NULL)
-		fatal("config: out of memory");
-	return arena;
+	return config_must(calloc(1, sizeof(struct config_arena)));
 }
 
 void
@@ -50,10 +54,8 @@ static struct block *
 add_block(struct config_arena *arena, size_t need)
 {
 	size_t size = need > BLOCK_SIZE ? need : BLOCK_SIZE;
-	struct block *block = calloc(1, sizeof(*block) + size);
+	struct block *block = config_must(calloc(1, sizeof(*block) + size));
 
-	if (block == NULL)
-		fatal("config: out of memory");
 	block->size = size;
 	block->next = arena->blocks;
 	arena->blocks = block;

@@ -13,6 +13,9 @@
 
 struct config_arena;
 
+/* Returns memory, as malloc gave it; none is fatal. */
+void *config_must(void *memory);
+
 /* Returns fresh. */
 struct config_arena *config_arena_new(void);
 

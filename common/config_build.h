@@ -39,6 +39,7 @@ struct config_broken {
 	enum config_names_of kind;
 	const char *name;
 };
+STAILQ_HEAD(config_brokens, config_broken);
 
 struct config_build {
 	struct config *config;
@@ -48,7 +49,7 @@ struct config_build {
 	struct config_lexer *lexer;
 	struct config_token ahead; /* the token read last */
 	bool include_failed;       /* what is undeclared may have been in it */
-	STAILQ_HEAD(, config_broken) broken;
+	struct config_brokens broken;
 
 	size_t tables_count;
 	size_t listeners_count;

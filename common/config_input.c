@@ -25,6 +25,7 @@ struct macro {
 	size_t len;
 	struct macro_byte bytes[];
 };
+SLIST_HEAD(macros, macro);
 
 /* One "$name": to be shown as soon as something of the value is. */
 struct config_reference {
@@ -54,7 +55,7 @@ struct config_input {
 	size_t files_open;
 	size_t bytes_read;
 
-	SLIST_HEAD(, macro) macros;
+	struct macros macros;
 	size_t macros_count;
 	size_t macros_size;
 	struct macro *value; /* kept for the next definition */
@@ -96,18 +97,18 @@ show_reference(struct config_reference *reference)
 }
 
 void
-config_byte_show(const struct config_byte *in, enum config_sight sight)
+config_byte_show(const struct config_byte *byte, enum config_sight sight)
 {
 	if (sight == CONFIG_SIGHT_HIDDEN)
 		return;
-	if (in->reference != NULL) {
-		show_reference(in->reference);
+	if (byte->reference != NULL) {
+		show_reference(byte->reference);
 		if (sight == CONFIG_SIGHT_SHOWN)
-			expose(in->reference->macro);
+			expose(byte->reference->macro);
 	}
-	raise_sight(in->sight, sight);
+	raise_sight(byte->sight, sight);
 	if (sight == CONFIG_SIGHT_SHOWN)
-		raise_sight(in->escape, sight);
+		raise_sight(byte->escape, sight);
 }
 
 /* --- bytes --- */
@@ -183,11 +184,11 @@ config_input_read(struct config_input *input)
 
 /* A byte goes back to where it came from, the top: a value that is pushed over it is read before it. */
 void
-config_input_give_back(struct config_input *input, struct config_byte in)
+config_input_give_back(struct config_input *input, struct config_byte byte)
 {
 	struct frame *frame = &input->frames[input->frames_count - 1];
 
-	frame->back = in;
+	frame->back = byte;
 	frame->has_back = true;
 }
 
@@ -213,10 +214,8 @@ find_macro(const struct config_input *input, const char *name)
 static struct macro *
 macro_new(size_t len)
 {
-	struct macro *macro = calloc(1, sizeof(*macro) + len * sizeof(macro->bytes[0]));
+	struct macro *macro = config_must(calloc(1, sizeof(*macro) + len * sizeof(macro->bytes[0])));
 
-	if (macro == NULL)
-		fatal("config: out of memory");
 	macro->len = len;
 	return macro;
 }
@@ -377,9 +376,7 @@ config_input_new(struct config_text *text, struct config_arena *arena, struct co
 		config_error(errors, &start, "%s", err.text);
 		return NULL;
 	}
-	input = calloc(1, sizeof(*input));
-	if (input == NULL)
-		fatal("config: out of memory");
+	input = config_must(calloc(1, sizeof(*input)));
 	input->text = text;
 	input->arena = arena;
 	input->errors = errors;

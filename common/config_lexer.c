@@ -11,7 +11,6 @@
 #include "common/config_input.h"
 #include "common/config_text.h"
 #include "common/config_words.h"
-#include "common/log.h"
 
 enum { MACRO_NAME_MAX = 255 };
 
@@ -608,9 +607,7 @@ config_lexer_new(struct config_text *text, struct config_arena *arena, struct co
 
 	if (input == NULL)
 		return NULL;
-	l = calloc(1, sizeof(*l));
-	if (l == NULL)
-		fatal("config: out of memory");
+	l = config_must(calloc(1, sizeof(*l)));
 	l->text = text;
 	l->arena = arena;
 	l->errors = errors;

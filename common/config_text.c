@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/config_arena.h"
 #include "common/log.h"
 
 enum { SERVICES_MAX = 64, NAME_MAX_BYTES = 8095, SERVICE_BUFFER = 2048 };
@@ -21,6 +22,7 @@ struct service {
 	char *name;
 	uint16_t port;
 };
+STAILQ_HEAD(services, service);
 
 struct config_text {
 	char *main_path;
@@ -31,24 +33,16 @@ struct config_text {
 	size_t files_count;
 	size_t files_size; /* bytes of all files */
 	struct config_sources defines;
-	STAILQ_HEAD(, service) services;
+	struct services services;
 	size_t services_count;
 };
-
-static void *
-must(void *memory)
-{
-	if (memory == NULL)
-		fatal("config: out of memory");
-	return memory;
-}
 
 struct config_text *
 config_text_new(const char *main_path)
 {
-	struct config_text *text = must(calloc(1, sizeof(*text)));
+	struct config_text *text = config_must(calloc(1, sizeof(*text)));
 
-	text->main_path = must(strdup(main_path));
+	text->main_path = config_must(strdup(main_path));
 	STAILQ_INIT(&text->files);
 	STAILQ_INIT(&text->defines);
 	STAILQ_INIT(&text->services);
@@ -97,13 +91,13 @@ config_text_free(struct config_text *text)
 static struct config_source *
 source_new(struct str name, size_t len)
 {
-	struct config_source *source = must(calloc(1, sizeof(*source)));
+	struct config_source *source = config_must(calloc(1, sizeof(*source)));
 
-	source->name = must(strndup(name.ptr, name.len));
+	source->name = config_must(strndup(name.ptr, name.len));
 	source->len = len;
 	if (len > 0) {
-		source->bytes = must(malloc(len));
-		source->sights = must(calloc(len, 1));
+		source->bytes = config_must(malloc(len));
+		source->sights = config_must(calloc(len, 1));
 	}
 	return source;
 }
@@ -290,9 +284,9 @@ look_up_service(const char *name)
 static void
 add_service(struct config_text *text, struct str name, uint16_t port)
 {
-	struct service *service = must(calloc(1, sizeof(*service)));
+	struct service *service = config_must(calloc(1, sizeof(*service)));
 
-	service->name = must(strndup(name.ptr, name.len));
+	service->name = config_must(strndup(name.ptr, name.len));
 	service->port = port;
 	STAILQ_INSERT_TAIL(&text->services, service, next);
 	text->services_count++;
