@@ -46,7 +46,7 @@
 	C(setsockopt,      SMTPD | RELAY | RESOLVER, "TCP_NODELAY, keep-alive; libunbound's buffers") \
 	C(recvfrom,        SMTPD | RELAY | RESOLVER | USERDB, "bytes of a connection") \
 	C(sendto,          SMTPD | RELAY | RESOLVER | USERDB, "bytes of a connection") \
-	C(writev,          SMTPD | RELAY | RESOLVER, "several pieces in one call") \
+	C(writev,          QUEUE | RELAY | RESOLVER, "several pages or pieces in one call") \
 	C(readv,           RELAY, "bytes of a connection") \
 	C(shutdown,        SMTPD | RELAY | CONTROL, "end of what we send") \
 	C(socket,          RELAY | RESOLVER | USERDB, "relay: TCP only; resolver: UDP and TCP; userdb: local, for NSS") \

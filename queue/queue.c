@@ -35,7 +35,7 @@ place(const struct process_setup *setup, struct sandbox_place *out)
 
 	out->root = setup->privileged ? spool : NULL;
 	out->account = "_posternq";
-	out->beneath = setup->privileged ? NULL : spool;
+	out->beneath = setup->privileged ? "/" : spool; /* Landlock looks from within the chroot */
 	out->writes_files = true;
 }
 
