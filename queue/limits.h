@@ -21,6 +21,7 @@
 	L(STORE_SHORT_BYTES,           67108864, "room above the reserve under which the free pages of the file are counted") \
 	L(STORE_SHORT_COMMITS,         16,       "transactions between looks at whether room is short") \
 	L(STORE_PROBE_BYTES,           4194304,  "bytes for which a disk must have room that is not full") \
+	L(STORE_RECORD_MAX,            131072,   "bytes of a record as it is stored") \
 	L(STORE_DELETE_PIECES_MAX,     32,       "pieces that are deleted with their message at once") \
 	L(STORE_KEY_NAME_BYTES,        480,      "bytes of a name that stand in a key") \
 	L(STORE_STATE_KEY_MAX,         400,      "bytes of the kind and of the key of a small thing kept for another process") \

@@ -58,8 +58,8 @@ bool store_prepare(struct store *s, uint64_t bytes);
 void store_check_readers(struct store *s);
 
 /*
- * A page of the map that cannot be read is SIGBUS: from now on it, and damage that LMDB runs into, writes one line that
- * names the spool to the descriptor log_fd and ends the process. name is the process'; both are copied.
+ * A page of the map that cannot be read is SIGBUS: from now on it, and damage that LMDB runs into (an assertion, SIGSEGV),
+ * writes one line that names the spool to the descriptor log_fd and ends the process. name is the process'; both are copied.
  */
 void store_sigbus_install(int log_fd, const char *name, const char *dir);
 

@@ -403,7 +403,9 @@ is_behind(struct str key, struct str before)
 static void
 check_row(struct check *c, enum store_db db, struct str key, struct str value)
 {
-	if (key.len == 0 || (rows[db].key_size != 0 && key.len != rows[db].key_size))
+	if (value.len > STORE_RECORD_MAX)
+		wrong(c, "%s: has a value of %zu bytes", store_db_names[db], value.len);
+	else if (key.len == 0 || (rows[db].key_size != 0 && key.len != rows[db].key_size))
 		wrong(c, "%s: has a key of %zu bytes", store_db_names[db], key.len);
 	else
 		rows[db].row(c, key, value);

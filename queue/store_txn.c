@@ -8,7 +8,7 @@
 #include "common/log.h"
 #include "queue/store_lmdb.h"
 
-enum { KEY_SHOWN_MAX = 40, RECORD_MAX = 128 * 1024 }; /* bytes */
+enum { KEY_SHOWN_MAX = 40 /* bytes */ };
 
 /* --- failures --- */
 
@@ -183,6 +183,13 @@ str_of_val(MDB_val v)
 	return (struct str){ v.mv_data, v.mv_size };
 }
 
+/* A length that no record has is damage, and reading so far could leave the map: nothing is then what decodes to nothing. */
+static struct str
+value_of(MDB_val v)
+{
+	return v.mv_size <= STORE_RECORD_MAX ? str_of_val(v) : (struct str)STR("");
+}
+
 static enum store_found
 look_up(struct store_txn *txn, enum store_db db, struct str key, struct str *value, struct error *err)
 {
@@ -196,7 +203,7 @@ look_up(struct store_txn *txn, enum store_db db, struct str key, struct str *val
 		return STORE_NONE;
 	if (rc != 0)
 		return read_failed(txn, rc, db, err);
-	*value = str_of_val(v);
+	*value = value_of(v);
 	return STORE_FOUND;
 }
 
@@ -267,7 +274,7 @@ db_seek(struct store_txn *txn, enum store_db db, struct str from, struct str *ke
 	*key = str_of_val(k);
 	if (value == NULL)
 		return STORE_FOUND;
-	*value = str_of_val(v);
+	*value = value_of(v);
 	return db_keep(txn, value) ? STORE_FOUND : failed_before(txn, err);
 }
 
@@ -352,7 +359,7 @@ db_insert_record(
 		db_fail(txn, rc, "write", db);
 		return STORE_BROKEN;
 	}
-	*old = str_of_val(v);
+	*old = value_of(v);
 	return db_keep(txn, old) ? STORE_FOUND : STORE_BROKEN;
 }
 
@@ -396,7 +403,7 @@ writer_new(struct store *s)
 		return NULL;
 	txn->store = s;
 	txn->writes = true;
-	buf_init(&txn->record, RECORD_MAX);
+	buf_init(&txn->record, STORE_RECORD_MAX);
 	return txn;
 }
 

@@ -205,6 +205,17 @@ delete_mail(struct store_txn *txn, const struct mail *mail)
 	store_delete_message(txn, mail->id);
 }
 
+/* What has_mail does with a mail that is another than what was put; NULL: the test fails. */
+static UNUSED void (*on_another_mail)(void);
+
+static UNUSED void
+another_mail(const struct mail *mail, const char *what)
+{
+	if (on_another_mail != NULL)
+		on_another_mail();
+	fail_msg("%s of message %llu is another", what, (unsigned long long)mail->id);
+}
+
 /* Whether the mail is there with every byte; a part of it that is damaged is told by *damaged, where that is not NULL. */
 static UNUSED bool
 has_mail(struct store_txn *txn, const struct mail *mail, bool *damaged)
@@ -219,17 +230,17 @@ has_mail(struct store_txn *txn, const struct mail *mail, bool *damaged)
 	size_t len;
 
 	if (found == STORE_FOUND && (message.size != mail->size || !str_equal(message.origin, S("192.0.2.1:1234"))))
-		fail_msg("message %llu is another", (unsigned long long)mail->id);
+		another_mail(mail, "the record");
 	for (i = 0; found == STORE_FOUND && i < mail->recipients; i++) {
 		found = store_get_recipient(txn, mail->id, i, &recipient, NULL);
 		if (found == STORE_FOUND && !str_equal(recipient.recipient, S("someone@destination.example")))
-			fail_msg("recipient %u of message %llu is another", i, (unsigned long long)mail->id);
+			another_mail(mail, "a recipient");
 	}
 	for (at = 0; found == STORE_FOUND && at < mail->size; at += len) {
 		piece = mail_piece(mail, at, &len);
 		found = store_get_piece(txn, mail->id, sequence++, &data, NULL);
 		if (found == STORE_FOUND && !str_equal(data, (struct str){ piece, len }))
-			fail_msg("piece %u of message %llu is another", sequence - 1, (unsigned long long)mail->id);
+			another_mail(mail, "a piece");
 	}
 	if (found == STORE_BROKEN && damaged != NULL)
 		*damaged = true;
