@@ -72,6 +72,8 @@
 	C(sched_yield,     QUEUE, "LMDB's and libc's locks") \
 	C(clock_nanosleep, QUEUE | MAILBOX, "waits of the committer; waits for a lock") \
 	C(gettid,          QUEUE, "LMDB's table of readers") \
+	C(set_robust_list, QUEUE, "first steps of a thread made before the filter") \
+	C(rseq,            QUEUE, "likewise") \
 	C(openat,          USERDB | MAILBOX, "files of NSS, mailboxes; Landlock says which") \
 	C(openat2,         MAILBOX, "a path that never leaves the mailbox") \
 	C(access,          USERDB | MAILBOX, "NSS") \
