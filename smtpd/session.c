@@ -303,13 +303,29 @@ note_life(struct session *s)
 		loop_timer_start(&s->timeout, patience_ms(s));
 }
 
+/* Whether more input has to wait until what is kept was run. */
+static bool
+must_wait(const struct session *s)
+{
+	return s->state != STATE_CLOSING && (input_blocked(s) || s->in.len >= READ_SIZE / 2);
+}
+
+/*
+ * Reading stops only when something came that has to wait: a client that waits for its reply sends nothing, and two system
+ * calls a message are saved.
+ */
 static void
 on_readable(int fd, short what, void *arg)
 {
 	struct session *s = arg;
-	ssize_t n = recv(fd, self.block, sizeof(self.block), 0);
+	ssize_t n;
 
 	(void)what;
+	if (must_wait(s)) {
+		loop_fd_stop(&s->readable);
+		return;
+	}
+	n = recv(fd, self.block, sizeof(self.block), 0);
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
@@ -390,9 +406,7 @@ finish_turn(void *arg)
 		return;
 	if (s->ending)
 		say_goodbye(s);
-	else if (input_blocked(s) || s->in.len >= READ_SIZE / 2)
-		loop_fd_stop(&s->readable); /* what is kept has to be run first */
-	else
+	else if (!must_wait(s))
 		loop_fd_start(&s->readable);
 }
 
