@@ -39,6 +39,7 @@ struct committer {
 	size_t queue_bytes;
 	size_t queue_waited_for; /* steps that are not lazy */
 	bool hurry;              /* nothing waits for company any more */
+	bool running; /* the thread has begun */
 	bool stop;
 	struct timespec lazy_until; /* when the queue is taken though all in it is lazy */
 	struct steps done;
@@ -291,6 +292,8 @@ run(void *arg)
 	struct steps batch;
 
 	(void)pthread_mutex_lock(&c->lock);
+	c->running = true;
+	(void)pthread_cond_signal(&c->finished);
 	while (wait_for_work(c)) {
 		take_batch(c, &batch);
 		(void)pthread_mutex_unlock(&c->lock);
@@ -367,6 +370,11 @@ start_thread(struct committer *c)
 	if (pthread_create(&c->thread, NULL, run, c) != 0)
 		fatal("cannot start the committer's thread");
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	/* What a thread calls while it begins is not in the filter that comes next. */
+	(void)pthread_mutex_lock(&c->lock);
+	while (!c->running)
+		(void)pthread_cond_wait(&c->finished, &c->lock);
+	(void)pthread_mutex_unlock(&c->lock);
 }
 
 struct committer *

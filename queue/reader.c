@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -38,6 +39,7 @@ struct reader {
 	struct requests asked; /* under the lock, as all below */
 	struct requests done;
 	size_t done_count;
+	bool running; /* the thread has begun */
 	bool ending;
 	int event_fd;
 	struct loop_fd readable;
@@ -129,6 +131,8 @@ run_thread(void *arg)
 	struct reader_request *q;
 
 	(void)pthread_mutex_lock(&r->lock);
+	r->running = true;
+	(void)pthread_cond_broadcast(&r->changed);
 	while (!r->ending) {
 		q = STAILQ_FIRST(&r->asked);
 		if (q == NULL || r->done_count >= QUEUE_READER_DONE_MAX) {
@@ -192,6 +196,27 @@ take_done(int fd, short what, void *arg)
 	}
 }
 
+/* Signals are the loop's, but for those that speak of the thread that they hit. */
+static void
+start_thread(struct reader *r)
+{
+	sigset_t all, before;
+
+	(void)sigfillset(&all);
+	(void)sigdelset(&all, SIGBUS);
+	(void)sigdelset(&all, SIGSEGV);
+	(void)sigdelset(&all, SIGSYS);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
+	if (pthread_create(&r->thread, NULL, run_thread, r) != 0)
+		fatal("cannot start the reader thread");
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	/* What a thread calls while it begins is not in the filter that comes next. */
+	(void)pthread_mutex_lock(&r->lock);
+	while (!r->running)
+		(void)pthread_cond_wait(&r->changed, &r->lock);
+	(void)pthread_mutex_unlock(&r->lock);
+}
+
 struct reader *
 reader_new(struct store *store)
 {
@@ -207,9 +232,9 @@ reader_new(struct store *store)
 		fatal("eventfd: %s", strerror(errno));
 	loop_fd_init(&r->readable, r->event_fd, LOOP_READ, take_done, r);
 	loop_fd_start(&r->readable);
-	if (pthread_mutex_init(&r->lock, NULL) != 0 || pthread_cond_init(&r->changed, NULL) != 0 ||
-	    pthread_create(&r->thread, NULL, run_thread, r) != 0)
+	if (pthread_mutex_init(&r->lock, NULL) != 0 || pthread_cond_init(&r->changed, NULL) != 0)
 		fatal("cannot start the reader thread");
+	start_thread(r);
 	return r;
 }
 
