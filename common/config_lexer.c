@@ -541,12 +541,12 @@ next_token(struct config_lexer *l, struct config_token *out)
 		l->bytes_count = 0;
 		token = NEWLINE;
 	} else {
+		token = scan(l, out);
 		/* The blanked text has no contents of tables, but it may have masked macros there. */
-		do {
+		while (l->table_depth > 0 && config_text_is_blanked(l->text) && token != '}' && token != 0) {
+			l->previous = token;
 			token = scan(l, out);
-			if (token == '}' || token == 0 || l->table_depth == 0 || !config_text_is_blanked(l->text))
-				break;
-		} while (true);
+		}
 	}
 	note(l, token, out);
 	return token;

@@ -3,8 +3,8 @@
  * Property: any text is parsed or refused with a reason, without a leak; what was parsed is parsed to the same tree from
  * its bundle, and from the blanked one to the same but for what is hidden; and blanking once more changes nothing.
  *
- * The input is up to three files, a.conf (the main one), b.conf and c.conf, with a byte 0x01 between them; and, as it is,
- * the bytes of a bundle.
+ * The input is up to three files, a.conf (the main one), b.conf and c.conf, with a byte 0x01 between them, taken for the
+ * whole text and for a blanked one; and, as it is, the bytes of a bundle.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -59,9 +59,9 @@ put_str(struct buf *out, struct str s)
 	require(s.len == 0 || buf_append_str(out, s), "memory");
 }
 
-/* A whole bundle of the files in the input. */
+/* A bundle of the files in the input, as the whole or as one that was blanked. */
 static struct config_text *
-make_text(struct str input)
+make_text(struct str input, bool blanked)
 {
 	static const char *const names[FILES_MAX] = { "a.conf", "b.conf", "c.conf" };
 	struct str files[FILES_MAX], rest = input;
@@ -75,7 +75,7 @@ make_text(struct str input)
 	while (more && count < FILES_MAX);
 	buf_init(&out, BUFFER_MAX);
 	require(buf_append(&out, "PCT1", 4), "memory");
-	put_u32(&out, 0);
+	put_u32(&out, blanked);
 	put_str(&out, S("a.conf"));
 	put_u32(&out, count);
 	for (i = 0; i < count; i++) {
@@ -195,7 +195,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size > INPUT_MAX)
 		return 0;
-	check_text(make_text(input));
+	check_text(make_text(input, false));
+	check_text(make_text(input, true));
 	text = config_text_decode(input, NULL);
 	if (text != NULL)
 		check_text(text);

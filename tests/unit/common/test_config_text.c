@@ -383,6 +383,32 @@ test_tables_of_the_blanked_view_have_no_kind(void **state)
 	config_text_free(text);
 }
 
+static void
+test_a_blanked_view_that_was_tampered_with_is_refused(void **state)
+{
+	struct config_text *text = text_of("table t { a = b }\nmatch for any reject\n"), *seen;
+	struct reports reports;
+	struct error err;
+	struct buf out;
+	char *brace;
+
+	(void)state;
+	free(dump_of_text(text, &reports));
+	buf_init(&out, 4096);
+	assert_true(config_text_encode(text, CONFIG_VIEW_BLANKED, &out));
+	brace = memchr(out.data + out.head, '}', out.len);
+	assert_non_null(brace);
+	*brace = ' ';
+	seen = config_text_decode(buf_str(&out), &err);
+	assert_non_null(seen);
+	assert_null(dump_of_text(seen, &reports));
+	assert_string_equal(
+	    reports.text, "a.conf:3:1: syntax error: unexpected end of file, expected end of line, a string or }\n");
+	config_text_free(seen);
+	config_text_free(text);
+	buf_clear(&out);
+}
+
 /* --- bundles that are none --- */
 
 static void
@@ -432,6 +458,7 @@ main(void)
 		IN_FOLDER(test_macros_of_the_command_line_are_blanked_too),
 		cmocka_unit_test(test_what_is_used_outside_of_tables_is_shown),
 		cmocka_unit_test(test_tables_of_the_blanked_view_have_no_kind),
+		cmocka_unit_test(test_a_blanked_view_that_was_tampered_with_is_refused),
 		cmocka_unit_test(test_bytes_that_are_no_bundle_are_refused),
 	};
 
