@@ -315,9 +315,9 @@ static void
 tell(struct committer *c, const struct error *err, enum store_failure worst)
 {
 	if (worst == STORE_FAILED && !c->told_failed)
-		log_error("store_failed", log_text(LOG_FIELD_error, err->text));
+		log_error("store-failed", log_text(LOG_FIELD_error, err->text));
 	if (worst == STORE_NO_ROOM && !c->told_no_room)
-		log_warning("no_room", log_text(LOG_FIELD_error, err->text));
+		log_warning("no-room", log_text(LOG_FIELD_error, err->text));
 	c->told_no_room = worst == STORE_NO_ROOM;
 	c->told_failed = worst == STORE_FAILED;
 }

@@ -44,7 +44,7 @@ log_postmaster(struct checks *checks)
 	if (checks->postmaster_logged_ms != 0 && now - checks->postmaster_logged_ms < POSTMASTER_LOG_MS)
 		return;
 	checks->postmaster_logged_ms = now == 0 ? 1 : now;
-	log_error("no-postmaster", log_text(LOG_FIELD_to, "postmaster"),
+	log_warning("no-postmaster", log_text(LOG_FIELD_to, "postmaster"),
 	    log_text(LOG_FIELD_error,
 		"mail for postmaster has nowhere to go: add an alias for root, or for postmaster, to the table of the "
 		"action that delivers to this machine"));
