@@ -80,6 +80,10 @@
 	C(faccessat,       USERDB, "NSS") \
 	C(readlink,        USERDB, "NSS") \
 	C(getdents64,      USERDB, "NSS, drop-in directories") \
+	C(readlinkat,      USERDB, "NSS, systemd's module: drop-in directories behind links") \
+	C(epoll_create1,   USERDB, "NSS, systemd's module: its own loop for an answer") \
+	C(timerfd_create,  USERDB, "likewise, its deadline") \
+	C(timerfd_settime, USERDB, "likewise") \
 	C(uname,           USERDB | MAILBOX, "name of this machine") \
 	C(mkdirat,         MAILBOX, "a new Maildir") \
 	C(mkdir,           MAILBOX, "a new Maildir") \

@@ -203,20 +203,39 @@ send_config(void)
 	config_text_free(text);
 }
 
-static _Noreturn void
-be_router(int channel, int log)
+/* The programs lie in the folder of the build, three above that of this test. */
+static bool
+find_program(const char *name, char *path, size_t size)
 {
-	char name[] = "router", *argv[] = { name, NULL };
+	char self[512];
+	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	unsigned i;
+
+	assert_true(len > 0);
+	self[len] = '\0';
+	for (i = 0; i < 4; i++)
+		*strrchr(self, '/') = '\0';
+	return (size_t)snprintf(path, size, "%s/%s", self, name) < size && access(path, X_OK) == 0;
+}
+
+/* The router itself, or the program at path. */
+static _Noreturn void
+be_process(char *path, int channel, int log)
+{
+	char name[] = "router", *argv[] = { name, NULL }, *program[] = { path, NULL }, *environment[] = { NULL };
 
 	assert_true(dup2(log, PROCESS_LOG_FD + 10) != -1);
 	assert_int_equal(dup2(channel, PROCESS_PARENT_FD), PROCESS_PARENT_FD);
 	assert_int_equal(dup2(PROCESS_LOG_FD + 10, PROCESS_LOG_FD), PROCESS_LOG_FD);
 	closefrom(PROCESS_LOG_FD + 1);
-	_exit(process_run(&router_process, 1, argv));
+	if (path == NULL)
+		_exit(process_run(&router_process, 1, argv));
+	(void)execve(path, program, environment);
+	_exit(1);
 }
 
 static void
-start_router(void)
+start_process(enum proto_kind kind, char *path)
 {
 	enum proto_type type;
 	union proto_message msg;
@@ -228,34 +247,59 @@ start_router(void)
 	the.pid = fork();
 	assert_true(the.pid != -1);
 	if (the.pid == 0)
-		be_router(fds[1], log[1]);
+		be_process(path, fds[1], log[1]);
 	(void)close(fds[1]);
 	(void)close(log[1]);
 	the.log = log[0];
 	open_end(&the.parent, fds[0], PROTO_KIND_PARENT);
-	SEND(the.parent.channel, SETUP, setup, 0, .kind = PROTO_KIND_ROUTER, .level = LOG_INFO,
-	    .ticket_key = { ticket_key, 32 }, .statement_key = { statement_key, 32 });
+	SEND(the.parent.channel, SETUP, setup, 0, .kind = kind, .level = LOG_INFO, .ticket_key = { ticket_key, 32 },
+	    .statement_key = { statement_key, 32 });
 	send_config();
 	SEND(the.parent.channel, CONFINE, confine, 0, .nothing = false);
 	if (!receive(&the.parent, WAIT_MS, &type, &id, &msg) || type != PROTO_READY_TYPE)
-		fail_msg("the router did not become ready; its log: see %d", the.log);
+		fail_msg("%s did not become ready", proto_kind_name(kind));
+}
+
+static void
+begin_with(enum proto_kind kind, const char *config, char *path)
+{
+	memset(&the, 0, sizeof(the));
+	fixture_begin(&the.f);
+	fixture_file(&the.f, "aliases", "list: joe, x@remote.example, joe\n");
+	fixture_file(&the.f, "postern.conf", config);
+	the.tickets = seal_new((struct str){ ticket_key, 32 });
+	the.statements = seal_new((struct str){ statement_key, 32 });
+	start_process(kind, path);
+}
+
+static void
+introduce_all(void)
+{
+	introduce(&the.userdb, PROTO_KIND_USERDB, 0);
+	introduce(&the.smtpd[0], PROTO_KIND_SMTPD, 0);
+	introduce(&the.smtpd[1], PROTO_KIND_SMTPD, 1);
+	introduce(&the.queue, PROTO_KIND_QUEUE, 0);
 }
 
 static int
 begin(void **state)
 {
 	(void)state;
-	memset(&the, 0, sizeof(the));
-	fixture_begin(&the.f);
-	fixture_file(&the.f, "aliases", "list: joe, x@remote.example, joe\n");
-	fixture_file(&the.f, "postern.conf", config_text);
-	the.tickets = seal_new((struct str){ ticket_key, 32 });
-	the.statements = seal_new((struct str){ statement_key, 32 });
-	start_router();
-	introduce(&the.userdb, PROTO_KIND_USERDB, 0);
-	introduce(&the.smtpd[0], PROTO_KIND_SMTPD, 0);
-	introduce(&the.smtpd[1], PROTO_KIND_SMTPD, 1);
-	introduce(&the.queue, PROTO_KIND_QUEUE, 0);
+	begin_with(PROTO_KIND_ROUTER, config_text, NULL);
+	introduce_all();
+	return 0;
+}
+
+/* Where nobody but root could have mail for postmaster. */
+static int
+begin_without_postmaster(void **state)
+{
+	(void)state;
+	begin_with(PROTO_KIND_ROUTER,
+	    "table aliases \"DIR/aliases\"\nlisten on lo port 2525\naction \"local\" maildir alias <aliases>\n"
+	    "match from local for local action \"local\"\n",
+	    NULL);
+	introduce_all();
 	return 0;
 }
 
@@ -750,25 +794,109 @@ test_userdb_gone_and_back(void **state)
 }
 
 static void
-test_postmaster_without_a_place_is_told_at_start(void **state)
+read_log(char *text, size_t size)
 {
-	char text[4096];
 	size_t len = 0;
 	ssize_t n = 1;
 
-	(void)state;
-	SEND(the.parent.channel, START, start, 0, .nothing = false);
-	assert_true(channel_flush(the.parent.channel));
-	/* postmaster at this machine's name is relayed by these rules: its place is out. */
-	check(&the.queue, 0, 77, 9, "x@remote.example");
-	(void)receive(&the.queue, WAIT_MS, &(enum proto_type){ 0 }, &(uint64_t){ 0 }, &(union proto_message){ 0 });
 	close_end(&the.parent);
-	while (n > 0 && len < sizeof(text) - 1) {
-		n = read(the.log, text + len, sizeof(text) - 1 - len);
+	while (n > 0 && len < size - 1) {
+		n = read(the.log, text + len, size - 1 - len);
 		len += n > 0 ? (size_t)n : 0;
 	}
 	text[len] = '\0';
+}
+
+static void
+start(void)
+{
+	SEND(the.parent.channel, START, start, 0, .nothing = false);
+	assert_true(channel_flush(the.parent.channel));
+}
+
+static void
+test_postmaster_without_a_place_is_told_at_start(void **state)
+{
+	char text[4096];
+
+	(void)state;
+	start();
+	answer_user("postmaster", PROTO_ANSWER_NONE, 0);
+	answer_user("root", PROTO_ANSWER_FOUND, 0);
+	open_session(&the.smtpd[0], 5);
+	check(&the.smtpd[0], 5, 77, 1, "postmaster");
+	check(&the.smtpd[0], 5, 77, 2, "POSTMASTER");
+	expect_verdict(&the.smtpd[0], 5, 1, 451, "4.3.5", 0);
+	expect_verdict(&the.smtpd[0], 5, 2, 451, "4.3.5", 0);
+	read_log(text, sizeof(text));
+	assert_non_null(strstr(text, "event=no-postmaster"));
+	assert_null(strstr(strstr(text, "event=no-postmaster") + 1, "event=no-postmaster"));
+}
+
+static void
+test_postmaster_with_a_place_is_not_spoken_of(void **state)
+{
+	union proto_message msg;
+	uint64_t id;
+	char text[4096];
+
+	(void)state;
+	start();
+	check(&the.queue, 0, 77, 9, "x@remote.example");
+	expect(&the.queue, PROTO_RCPT_TICKET_TYPE, &id, &msg);
+	read_log(text, sizeof(text));
 	assert_null(strstr(text, "no-postmaster"));
+}
+
+/* --- userdb, the program --- */
+
+static void
+ask_userdb(struct end *router, uint64_t want_id, const char *name, enum proto_answer status)
+{
+	union proto_message msg;
+	uint64_t id;
+
+	SEND(router->channel, USER_ASK, user_ask, want_id, .name = str_of(name));
+	expect(router, PROTO_USER_ANSWER_TYPE, &id, &msg);
+	assert_int_equal(id, want_id);
+	assert_true(str_equal(msg.user_answer.name, str_of(name)));
+	if (msg.user_answer.status != status)
+		fail_msg("%s: got %u", name, msg.user_answer.status);
+	if (status != PROTO_ANSWER_FOUND)
+		return;
+	assert_int_equal(msg.user_answer.uid, 0);
+	assert_true(str_equal(msg.user_answer.home, S("/root")));
+	assert_true(msg.user_answer.groups.len >= 4);
+}
+
+static void
+test_userdb_answers_when_confined(void **state)
+{
+	char path[600], log[4096];
+	struct end router = { 0 };
+	int fds[2], status;
+
+	(void)state;
+	if (!find_program("userdb", path, sizeof(path)))
+		skip();
+	begin_with(PROTO_KIND_USERDB, config_text, path);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+	STAILQ_INIT(&router.queue);
+	router.channel = channel_new(fds[0], PROTO_KIND_ROUTER, PROTO_KIND_USERDB, on_message, on_closed, &router);
+	SEND_FD(the.parent.channel, INTRODUCE, introduce, 0, fds[1], .kind = PROTO_KIND_ROUTER);
+	(void)close(fds[1]);
+	ask_userdb(&router, 1, "root", PROTO_ANSWER_FOUND);
+	ask_userdb(&router, 2, "no-such-user-here", PROTO_ANSWER_NONE);
+	ask_userdb(&router, 3, "root", PROTO_ANSWER_FOUND);
+	close_end(&router);
+	read_log(log, sizeof(log));
+	assert_int_equal(waitpid(the.pid, &status, 0), the.pid);
+	if (status != 0)
+		fail_msg("status %d; %s", status, log);
+	(void)close(the.log);
+	seal_free(the.tickets);
+	seal_free(the.statements);
+	fixture_end(&the.f);
 }
 
 static int
@@ -793,7 +921,10 @@ main(void)
 		ROUTER_TEST(test_a_flood_of_one_leaves_the_other_its_turn),
 		ROUTER_TEST(test_who_has_many_waiting_is_not_read_from),
 		ROUTER_TEST(test_userdb_gone_and_back),
-		ROUTER_TEST(test_postmaster_without_a_place_is_told_at_start),
+		cmocka_unit_test_setup_teardown(
+		    test_postmaster_without_a_place_is_told_at_start, begin_without_postmaster, end),
+		ROUTER_TEST(test_postmaster_with_a_place_is_not_spoken_of),
+		cmocka_unit_test(test_userdb_answers_when_confined),
 	};
 
 	return cmocka_run_group_tests(tests, begin_all, NULL);
