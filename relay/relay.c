@@ -17,14 +17,38 @@ enum { DRAIN_MARGIN_MS = 1000 }; /* before the parent's patience ends */
 static char server_name[PROTO_NAME_MAX + 1];
 static struct loop_timer drain_timer;
 
+/* The ports of a table of smarthosts; what only the router sees may name any port. */
+static void
+allow_hosts(const struct config_table *hosts, struct sandbox_place *out)
+{
+	const struct config_entry *entry;
+	struct config_url url;
+
+	if (hosts->backend != CONFIG_TABLE_LIST) {
+		out->connect_any = true;
+		return;
+	}
+	STAILQ_FOREACH (entry, &hosts->entries, next)
+		if (config_url_parse(str_of(entry->key), &url, NULL))
+			sandbox_allow_port(out, url.port);
+}
+
 static void
 place(const struct process_setup *setup, struct sandbox_place *out)
 {
+	static const uint16_t usual[] = { 25, 465, 587, 24 };
 	static char root[512];
+	const struct config_action *action;
+	size_t i;
 
 	(void)snprintf(root, sizeof(root), "%s/empty", setup->config->runtime);
 	out->root = root;
 	out->account = "_postern";
+	for (i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
+		sandbox_allow_port(out, usual[i]);
+	STAILQ_FOREACH (action, &setup->config->actions, next)
+		if (action->host != NULL)
+			allow_hosts(action->host, out);
 }
 
 static void
