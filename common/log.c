@@ -346,5 +346,8 @@ fatal(const char *fmt, ...)
 	va_end(ap);
 	log_error("fatal", log_text(LOG_FIELD_error, text));
 	log_flush();
+#ifdef POSTERN_SANITIZE
+	abort(); /* a fuzzer takes an exit for a success */
+#endif
 	_exit(70);
 }
