@@ -24,6 +24,7 @@ static const char *const place = "outbound/destination.example";
 
 static _Atomic int sync_errno;
 static _Atomic int syncs;
+static _Atomic bool sync_is_free;
 
 int
 fdatasync(int fd)
@@ -33,7 +34,7 @@ fdatasync(int fd)
 		errno = sync_errno;
 		return -1;
 	}
-	return (int)syscall(SYS_fdatasync, fd);
+	return sync_is_free ? 0 : (int)syscall(SYS_fdatasync, fd);
 }
 
 /* --- a step that notes what happens to it --- */
@@ -267,6 +268,27 @@ test_lazy_steps_wait_for_company_but_not_long(void **state)
 }
 
 static void
+test_what_somebody_waits_for_does_not_wait_for_company(void **state)
+{
+	int64_t shortest = WAIT_MS, from;
+	size_t i;
+
+	(void)state;
+	start(0);
+	sync_is_free = true; /* a busy disk may take longer than company may */
+	for (i = 0; i < 10; i++) {
+		from = now_ms();
+		(void)add(i, i % 2 == 0 ? STEP_URGENT : STEP_ACCEPT, run_write, 0);
+		wait_for(i + 1);
+		shortest = notes[i].at_ms - from < shortest ? notes[i].at_ms - from : shortest;
+	}
+	sync_is_free = false;
+	assert_true(shortest < COMMITTER_LAZY_MS / 2);
+	assert_int_equal(committer_commits(committer), 10);
+	stop();
+}
+
+static void
 test_what_is_there_is_committed_before_the_end(void **state)
 {
 	size_t i;
@@ -457,6 +479,10 @@ test_a_step_that_finds_damage_ends_it_for_all(void **state)
 	assert_int_equal(notes[1].failure, STORE_FAILED);
 	assert_int_equal(notes[2].failure, STORE_FAILED);
 	assert_int_equal(notes[3].failure, STORE_FAILED);
+	(void)add(4, STEP_URGENT, run_write, 0);
+	wait_for(5);
+	assert_int_equal(notes[4].failure, STORE_FAILED);
+	assert_int_equal(notes[4].runs, 0);
 	stop();
 }
 
@@ -468,6 +494,7 @@ main(void)
 		cmocka_unit_test(test_what_comes_during_a_commit_shares_the_next_in_its_order),
 		cmocka_unit_test(test_a_batch_ends_at_its_limits),
 		cmocka_unit_test(test_lazy_steps_wait_for_company_but_not_long),
+		cmocka_unit_test(test_what_somebody_waits_for_does_not_wait_for_company),
 		cmocka_unit_test(test_what_is_there_is_committed_before_the_end),
 		cmocka_unit_test(test_done_may_hand_over_more_even_at_the_end),
 		cmocka_unit_test(test_what_gives_up_by_itself_is_refused_alone),
