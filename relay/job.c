@@ -233,7 +233,7 @@ job_answer(struct job *job, size_t i, enum proto_result result, const struct rep
 		.result = result,
 		.code = reply->code,
 		.enhanced = str_of(reply->enhanced),
-		.text = { reply->text, reply->text_len },
+		.text = reply_words(reply),
 		.hop = str_of(hop),
 	};
 

@@ -212,3 +212,13 @@ reply_make(struct reply *out, unsigned code, const char *fmt, ...)
 	out->text_len = (size_t)snprintf(out->text, sizeof(out->text), "%03u", code % 1000);
 	take_text(out, true, n < 0 ? S("") : str_of(text));
 }
+
+struct str
+reply_words(const struct reply *reply)
+{
+	struct str code, words, status, rest;
+
+	(void)str_cut((struct str){ reply->text, reply->text_len }, ' ', &code, &words);
+	(void)str_cut(words, ' ', &status, &rest);
+	return reply->enhanced[0] != '\0' && str_equal(status, str_of(reply->enhanced)) ? rest : words;
+}

@@ -49,6 +49,9 @@ enum reply_status reply_read(struct reply_parser *p, struct str *in, reply_line_
 /* Fills out with a reply of our own, as if a server had said it: text begins with the enhanced status code. Cuts. */
 void reply_make(struct reply *out, unsigned code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/* The text behind code and enhanced status: what the server said in words. */
+struct str reply_words(const struct reply *reply);
+
 /* Whether s begins with an enhanced status code of that class ('2', '4', '5'); *code is it, *rest what follows the space. */
 bool reply_cut_enhanced(struct str s, char class, struct str *code, struct str *rest);
 
