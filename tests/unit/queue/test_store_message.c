@@ -301,16 +301,18 @@ test_messages_are_listed_by_rising_id(void **state)
 
 /* --- views --- */
 
-/* In pages that are still being written, where a delete moves what stands behind it. */
+/* In pages that are still being written, where others take the place of what is deleted. */
 static void
 test_a_view_lasts_through_the_writes_of_its_transaction(void **state)
 {
-	const struct mail first = { 3, 5000, 1, place }, second = { 4, 3000, 1, place };
-	struct record_recipient recipient;
-	struct record_message message;
+	const struct mail first = { 3, 5000, 1, place }, second = { 4, 3000, 1, place },
+			  third = { .id = 5, .recipients = 3 };
+	struct record_message message, other_message;
+	struct record_recipient recipient, other;
 	struct spool spool;
 	struct store_txn *txn;
 	struct str piece;
+	uint32_t i;
 	size_t len;
 
 	(void)state;
@@ -318,15 +320,19 @@ test_a_view_lasts_through_the_writes_of_its_transaction(void **state)
 	txn = begin(&spool);
 	put_mail(txn, &first);
 	put_mail(txn, &second);
-	message = mail_message(&first);
-	message.origin = S("2001:db8::1234:5678");
-	store_put_message(txn, first.id, &message);
 	assert_int_equal(store_get_message(txn, 4, &message, NULL), STORE_FOUND);
 	assert_int_equal(store_get_recipient(txn, 4, 0, &recipient, NULL), STORE_FOUND);
 	assert_int_equal(store_get_piece(txn, 4, 0, &piece, NULL), STORE_FOUND);
 	delete_mail(txn, &first);
 	delete_mail(txn, &second);
-	put_mail(txn, &(struct mail){ 5, 2000, 2, "b" });
+	other_message = mail_message(&third);
+	other_message.reverse_path = S("<>");
+	other_message.origin = S("local:1000");
+	store_put_message(txn, third.id, &other_message);
+	other = mail_recipient(&third, store_destination(txn, PROTO_DELIVERY_RELAY, S("b")));
+	other.recipient = S("postmaster@b.example");
+	for (i = 0; i < third.recipients; i++)
+		store_put_recipient(txn, third.id, i, &other);
 	assert_true(str_equal(message.origin, S("192.0.2.1:1234")));
 	assert_true(str_equal(message.preamble, S("Received: from client.example\r\n")));
 	assert_true(str_equal(recipient.recipient, S("someone@destination.example")));
