@@ -318,6 +318,7 @@ test_a_view_lasts_through_the_writes_of_its_transaction(void **state)
 	(void)state;
 	spool_new(&spool, 0);
 	txn = begin(&spool);
+	put_mail(txn, &(struct mail){ 1, 10, 1, place }); /* so that the pages stay */
 	put_mail(txn, &first);
 	put_mail(txn, &second);
 	assert_int_equal(store_get_message(txn, 4, &message, NULL), STORE_FOUND);
