@@ -170,7 +170,7 @@ class Log:
 class Daemon:
     """posternd with a configuration of its own. `extra` are the statements behind the usual ones, with {port}, {folder}."""
 
-    def __init__(self, extra="", base=BASE_CONFIG, options=(), folder=None, environment=None, prefix=(), user=None,
+    def __init__(self, extra="", base=BASE_CONFIG, options=(), folder=None, environment=None, prefix=(), run_as=None,
                  **values):
         self.own_folder = folder is None
         self.folder = folder or make_folder()
@@ -179,7 +179,7 @@ class Daemon:
         self.options = list(options)
         self.prefix = list(prefix)
         self.environment = environment
-        self.user = user
+        self.run_as = run_as
         self.allowed = []
         self.port = None
         self.process = None
@@ -213,8 +213,8 @@ class Daemon:
     def launch(self):
         self.process = subprocess.Popen([*self.prefix, built("posternd"), "-d", "-f", self.config, *self.options],
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                                        env=self.environment, start_new_session=True, user=self.user,
-                                        **({"group": self.user, "extra_groups": []} if self.user else {}))
+                                        env=self.environment, start_new_session=True, user=self.run_as,
+                                        **({"group": self.run_as, "extra_groups": []} if self.run_as else {}))
         self.log = Log(self.process.stderr)
         self.logs.append(self.log)
 
