@@ -200,7 +200,6 @@ be_user(struct alias_reader *r, struct str s, struct alias_element *out, struct 
 	for (i = 0; i < s.len; i++)
 		r->text[i] = ascii_lower(s.ptr[i]);
 	out->kind = ALIAS_USER;
-	out->text = s;
 	return true;
 }
 
@@ -209,6 +208,8 @@ recognise(struct alias_reader *r, struct str s, struct alias_element *out, struc
 {
 	struct str behind = s;
 
+	out->text = s;
+	out->code = 0;
 	if (cut_prefix(&behind, S(":error:")) || cut_prefix(&behind, S("error:")))
 		return be_error(behind, out, err);
 	if (cut_prefix(&behind, S(":include:")) || cut_prefix(&behind, S("include:")))
@@ -217,7 +218,6 @@ recognise(struct alias_reader *r, struct str s, struct alias_element *out, struc
 		return be_command(behind, out, err);
 	if (s.ptr[0] == '/') {
 		out->kind = ALIAS_FILE;
-		out->text = s;
 		return true;
 	}
 	if (memchr(s.ptr, '@', s.len) != NULL)
