@@ -95,8 +95,8 @@ any_to_run(const struct step *step, size_t count)
 }
 
 /*
- * Runs those of count steps that were not refused, and commits. Where it was a step that gave the transaction up, *culprit is
- * that step.
+ * Runs those of count steps that were not refused, and commits. Where it was a step that gave the transaction up,
+ * *culprit is that step.
  */
 static enum store_failure
 attempt(struct committer *c, struct step *step, size_t count, struct step **culprit)
@@ -162,8 +162,8 @@ behind(struct step *step, size_t count)
 }
 
 /*
- * Commits the batch as one transaction where it can be. For want of room: without a step that gave up by itself; then without
- * all that need room; then, since even a delete writes, in smaller and smaller parts.
+ * Commits the batch as one transaction where it can be. For want of room: without a step that gave up by itself; then
+ * without all that need room; then, since even a delete writes, in smaller and smaller parts.
  */
 static void
 commit_batch(struct committer *c, struct steps *batch)

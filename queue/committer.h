@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Group commit. One thread owns every write transaction from begin to commit (LMDB binds it to its thread); the loop hands
- * it steps, functions over the transaction, which it gathers into one transaction: everything that came while the last
- * commit ran goes into the next. A step's `done` runs in the loop, after the commit: with STORE_OK only when it is on disk.
+ * Group commit. One thread owns every write transaction from begin to commit (LMDB binds it to its thread); the loop
+ * hands it steps, functions over the transaction, which it gathers into one transaction: everything that came while
+ * the last commit ran goes into the next. A step's `done` runs in the loop, after the commit: with STORE_OK only when
+ * it is on disk.
  *
- * When a commit fails for want of room, the batch is done again without the steps that need room (STEP_ACCEPT): those hear
- * STORE_NO_ROOM, deliveries and deletes go on. When it fails otherwise all hear STORE_FAILED, and the process then ends.
+ * When a commit fails for want of room, the batch is done again without the steps that need room (STEP_ACCEPT): those
+ * hear STORE_NO_ROOM, deliveries and deletes go on. When it fails otherwise all hear STORE_FAILED, and the process
+ * then ends.
  */
 #ifndef QUEUE_COMMITTER_H
 #define QUEUE_COMMITTER_H
@@ -45,9 +47,10 @@ struct step {
 struct committer;
 
 /*
- * A step of a body that comes in several: when an earlier one was refused, the later ones may be on their way already. They
- * look first (store_has_pieces) and write nothing where it is missing. A step that runs into it all the same gives the
- * transaction up (store_put_piece); it alone hears STORE_NO_ROOM and the batch is done again without it.
+ * A step of a body that comes in several: when an earlier one was refused, the later ones may be on their way
+ * already. They look first (store_has_pieces) and write nothing where it is missing. A step that runs into it all the
+ * same gives the transaction up (store_put_piece); it alone hears STORE_NO_ROOM and the batch is done again without
+ * it.
  *
  * The committer logs why a batch failed; `done` has only to answer.
  */

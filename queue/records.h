@@ -6,8 +6,8 @@
  *
  * A message on disk is in one of these states, and nothing else can exist:
  *	coming     pieces and a sweep mark; no message record. Nobody was told 250; swept after the next start
- *	queued     a message record, all its pieces, at least one recipient; each recipient has exactly one schedule entry
- *	           and is counted in its destination's record; an expiry entry
+ *	queued     a message record, all its pieces, at least one recipient; each recipient has exactly one schedule
+ *	           entry and is counted in its destination's record; an expiry entry
  *	done       a sweep mark and some pieces; no message record, no recipient. Swept in bounded steps
  */
 #ifndef QUEUE_RECORDS_H
@@ -54,9 +54,9 @@
 	F(str,    hop, PROTO_NAME_MAX)
 
 /*
- * destination: key is its id; destination_name: kind and name (of a long one the beginning, and the id), with a number, the
- * id. schedule: key is destination id, due time, message id, number; expiry: expires_ms, message id; sweep: message id;
- * these three have no value.
+ * destination: key is its id; destination_name: kind and name (of a long one the beginning, and the id), with a
+ * number, the id. schedule: key is destination id, due time, message id, number; expiry: expires_ms, message id;
+ * sweep: message id; these three have no value.
  */
 #define RECORD_DESTINATION(F) \
 	F(choice, kind, 2)                            /* as in recipient */ \

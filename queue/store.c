@@ -33,8 +33,8 @@ const char *const store_db_names[DB_COUNT] = {
 /* --- where it lies --- */
 
 /*
- * Locks, shared maps or fsync do not mean there what the store needs them to mean; FUSE is most often a network, and its
- * servers are not known to us. Numbers from statfs(2).
+ * Locks, shared maps or fsync do not mean there what the store needs them to mean; FUSE is most often a network, and
+ * its servers are not known to us. Numbers from statfs(2).
  */
 const char *
 store_network_name(uint64_t type)
@@ -140,8 +140,8 @@ refuse_second(struct store *s, struct error *err)
 }
 
 /*
- * Held on the descriptor for as long as the process lives, however it dies; the pid in the file is only for the message. A
- * pid file alone would be wrong after every crash.
+ * Held on the descriptor for as long as the process lives, however it dies; the pid in the file is only for the
+ * message. A pid file alone would be wrong after every crash.
  */
 static bool
 lock(struct store *s, struct error *err)

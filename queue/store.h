@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The only door to the storage: nothing above it knows LMDB. One environment, one writer, full durability: a write
- * transaction that store_commit says true of is on disk. The functions over struct store_txn are typed reads and writes of
- * the records of records.h; they run wherever the transaction runs (write transactions on the committer's thread, read
- * transactions on any), take time and randomness from their callers, and do no other I/O, so a simulation can drive them.
+ * transaction that store_commit says true of is on disk. The functions over struct store_txn are typed reads and
+ * writes of the records of records.h; they run wherever the transaction runs (write transactions on the committer's
+ * thread, read transactions on any), take time and randomness from their callers, and do no other I/O, so a
+ * simulation can drive them.
  *
- * Failures: a read returns STORE_FOUND, STORE_NONE or STORE_BROKEN (a record that is damaged; err says which). A write
- * that fails leaves the transaction useless: the first error is kept in it, all later calls do nothing, and store_commit
- * returns it. So a sequence of writes needs no check between.
+ * Failures: a read returns STORE_FOUND, STORE_NONE or STORE_BROKEN (a record that is damaged; err says which). A
+ * write that fails leaves the transaction useless: the first error is kept in it, all later calls do nothing, and
+ * store_commit returns it. So a sequence of writes needs no check between.
  */
 #ifndef QUEUE_STORE_H
 #define QUEUE_STORE_H
@@ -29,7 +30,7 @@ enum store_found { STORE_FOUND, STORE_NONE, STORE_BROKEN };
 enum store_failure {
 	STORE_OK,
 	STORE_NO_ROOM, /* disk or map full: 452 4.3.1; nothing changed; goes on */
-	STORE_FAILED /* a sync or write failed, or the store is damaged: 451, and the process ends (never retried as if good) */
+	STORE_FAILED   /* a sync or write failed, or the store is damaged: 451, and the process ends; never retried */
 };
 
 struct store_options {
@@ -38,9 +39,9 @@ struct store_options {
 };
 
 /*
- * Opens the store in directory dir, making it where there is none, checks schema version, lock (a second daemon), kind of
- * file system (a network file system is refused), and clears stale readers. Returns fresh; NULL with err set: what, where,
- * and what was expected.
+ * Opens the store in directory dir, making it where there is none, checks schema version, lock (a second daemon),
+ * kind of file system (a network file system is refused), and clears stale readers. Returns fresh; NULL with err set:
+ * what, where, and what was expected.
  */
 struct store *store_open(const char *dir, const struct store_options *options, struct error *err);
 void store_close(struct store *s);
@@ -49,8 +50,8 @@ void store_close(struct store *s);
 uint64_t store_room(struct store *s);
 
 /*
- * Before a transaction that will add about so many bytes, on the thread that will begin it: grows the file where it may.
- * False when store_room is less. (store_begin sees to the room that deletes need by itself.)
+ * Before a transaction that will add about so many bytes, on the thread that will begin it: grows the file where it
+ * may. False when store_room is less. (store_begin sees to the room that deletes need by itself.)
  */
 bool store_prepare(struct store *s, uint64_t bytes);
 
@@ -58,8 +59,9 @@ bool store_prepare(struct store *s, uint64_t bytes);
 void store_check_readers(struct store *s);
 
 /*
- * A page of the map that cannot be read is SIGBUS: from now on it, and damage that LMDB runs into (an assertion, SIGSEGV),
- * writes one line that names the spool to the descriptor log_fd and ends the process. name is the process'; both are copied.
+ * A page of the map that cannot be read is SIGBUS: from now on it, and damage that LMDB runs into (an assertion,
+ * SIGSEGV), writes one line that names the spool to the descriptor log_fd and ends the process. name is the process';
+ * both are copied.
  */
 void store_sigbus_install(int log_fd, const char *name, const char *dir);
 
@@ -72,7 +74,10 @@ struct store_txn *store_begin(struct store *s, struct error *err);
 bool store_commit(struct store_txn *txn, enum store_failure *failure, struct error *err);
 void store_abort(struct store_txn *txn);
 
-/* A read transaction: a consistent view until store_read_end, within a turn or a reader's request (short: it pins pages). */
+/*
+ * A read transaction: a consistent view until store_read_end, within a turn or a reader's request (short: it pins
+ * pages).
+ */
 struct store_txn *store_read(struct store *s, struct error *err);
 void store_read_end(struct store_txn *txn);
 
@@ -89,9 +94,9 @@ void store_fail(struct store_txn *txn, enum store_failure failure, const char *f
 /* --- body --- */
 
 /*
- * Stores a piece of the body; data 1 to RECORD_PIECE_DATA bytes, every piece but the last exactly so many, in their order.
- * Where the piece before is missing (its step was refused for want of room) the transaction is given up with STORE_NO_ROOM,
- * as by store_fail: a message never has holes.
+ * Stores a piece of the body; data 1 to RECORD_PIECE_DATA bytes, every piece but the last exactly so many, in their
+ * order. Where the piece before is missing (its step was refused for want of room) the transaction is given up with
+ * STORE_NO_ROOM, as by store_fail: a message never has holes.
  */
 void store_put_piece(struct store_txn *txn, uint64_t message, uint32_t sequence, struct str data);
 
@@ -107,24 +112,24 @@ void store_mark_sweep(struct store_txn *txn, uint64_t message);
 void store_unmark_sweep(struct store_txn *txn, uint64_t message);
 
 /*
- * Deletes at most limit pieces of marked messages, and the marks of those that have none left; skip(arg, id) true: not that
- * one (still coming in); skip may be NULL. Returns true when there may be more.
+ * Deletes at most limit pieces of marked messages, and the marks of those that have none left; skip(arg, id) true:
+ * not that one (still coming in); skip may be NULL. Returns true when there may be more.
  */
 bool store_sweep(struct store_txn *txn, size_t limit, bool (*skip)(void *arg, uint64_t message), void *arg);
 
 /* --- messages and recipients --- */
 
 /*
- * Puts the record and its expiry entry (moving it where there was another), and takes the sweep mark away. The pieces of
- * record->size have to be there; where one is missing, as in store_put_piece.
+ * Puts the record and its expiry entry (moving it where there was another), and takes the sweep mark away. The pieces
+ * of record->size have to be there; where one is missing, as in store_put_piece.
  */
 void store_put_message(struct store_txn *txn, uint64_t message, const struct record_message *record);
 enum store_found store_get_message(
     struct store_txn *txn, uint64_t message, struct record_message *out, struct error *err);
 
 /*
- * Deletes record and expiry entry, and its pieces: at once where they are few, else by a sweep mark. Its recipients have to
- * be gone before.
+ * Deletes record and expiry entry, and its pieces: at once where they are few, else by a sweep mark. Its recipients
+ * have to be gone before.
  */
 void store_delete_message(struct store_txn *txn, uint64_t message);
 
@@ -133,8 +138,8 @@ enum store_found store_next_message(
     struct store_txn *txn, uint64_t after, uint64_t *message, struct record_message *out, struct error *err);
 
 /*
- * Puts a recipient and its schedule entry (destination id, due_us), moving the entry where the recipient had another, and
- * keeps the destinations' counts. A recipient is always scheduled: there is no other way to put one.
+ * Puts a recipient and its schedule entry (destination id, due_us), moving the entry where the recipient had another,
+ * and keeps the destinations' counts. A recipient is always scheduled: there is no other way to put one.
  */
 void store_put_recipient(
     struct store_txn *txn, uint64_t message, uint32_t number, const struct record_recipient *record);
@@ -170,8 +175,8 @@ void store_delete_expiry(struct store_txn *txn, uint64_t expires_ms, uint64_t me
 /* --- destinations --- */
 
 /*
- * The destination of that kind (enum proto_delivery, or RECIPIENT_UNROUTED) and name: its id, made where there is none yet.
- * Returns 0 when the transaction has failed.
+ * The destination of that kind (enum proto_delivery, or RECIPIENT_UNROUTED) and name: its id, made where there is
+ * none yet. Returns 0 when the transaction has failed.
  */
 uint64_t store_destination(struct store_txn *txn, unsigned kind, struct str name);
 
@@ -224,8 +229,8 @@ enum store_found store_get_state(
 
 /*
  * Checks every invariant of records.h in one read transaction: each record decodes, each message has its pieces, each
- * recipient its message, schedule entry and destination, each entry its recipient, counts are right, nothing is nobody's.
- * Calls report for each thing that is wrong; returns how many there were.
+ * recipient its message, schedule entry and destination, each entry its recipient, counts are right, nothing is
+ * nobody's. Calls report for each thing that is wrong; returns how many there were.
  */
 uint64_t store_check(struct store_txn *txn, void (*report)(void *arg, const char *text), void *arg);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The judge: goes through every database once, each row looking at what it refers to and what has to refer to it, so that a
- * thing is found wrong from both sides. Takes memory for nothing but the row at hand.
+ * The judge: goes through every database once, each row looking at what it refers to and what has to refer to it, so
+ * that a thing is found wrong from both sides. Takes memory for nothing but the row at hand.
  */
 #include <stdio.h>
 #include <string.h>
@@ -453,7 +453,10 @@ pages_of(struct check *c, MDB_dbi database)
 	return stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages;
 }
 
-/* Every page belongs to a database or is free. Only where nothing was committed since: the length is of the last commit. */
+/*
+ * Every page belongs to a database or is free. Only where nothing was committed since: the length is of the last
+ * commit.
+ */
 static void
 check_pages(struct check *c)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The ways in which a damaged file or a broken disk shows itself within LMDB: a page that cannot be read is SIGBUS, a tree
- * that is wrong an assertion of LMDB's, or a pointer that leads nowhere. There is no way on but a restart, so each says which
- * spool it was and ends the process.
+ * The ways in which a damaged file or a broken disk shows itself within LMDB: a page that cannot be read is SIGBUS, a
+ * tree that is wrong an assertion of LMDB's, or a pointer that leads nowhere. There is no way on but a restart, so
+ * each says which spool it was and ends the process.
  */
 #include <signal.h>
 #include <stdio.h>

@@ -31,7 +31,10 @@ is_taken(struct store_txn *txn, uint64_t time_us)
 	    key_u64(key, 0) == time_us;
 }
 
-/* Times are all different, so that a listing can go on behind the last it has seen. Only a clock set back has to look. */
+/*
+ * Times are all different, so that a listing can go on behind the last it has seen. Only a clock set back has to
+ * look.
+ */
 static uint64_t
 time_of_its_own(struct store_txn *txn, uint64_t time_us)
 {

@@ -85,8 +85,8 @@ key_str(const struct key *k)
 }
 
 /*
- * A key of LMDB has at most 511 bytes and a name may be longer: then the key has the beginning of the name and, as there
- * may be several with it, the id, and is longer than that of any name that fits.
+ * A key of LMDB has at most 511 bytes and a name may be longer: then the key has the beginning of the name and, as
+ * there may be several with it, the id, and is longer than that of any name that fits.
  */
 void
 name_key_destination(struct name_key *k, unsigned kind, struct str name, uint64_t id)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What the files of the store share, and nobody else includes: the databases, keys, and the few operations over LMDB that
- * keep its rules in one place. A view into a page ends with the next write of its transaction, so what is read within a
- * write transaction is copied into the transaction's arena first.
+ * What the files of the store share, and nobody else includes: the databases, keys, and the few operations over LMDB
+ * that keep its rules in one place. A view into a page ends with the next write of its transaction, so what is read
+ * within a write transaction is copied into the transaction's arena first.
  */
 #ifndef QUEUE_STORE_LMDB_H
 #define QUEUE_STORE_LMDB_H
@@ -125,7 +125,10 @@ struct store {
 	size_t spare_count;
 };
 
-/* Whether f_type of statfs(2) is a file system on which locks, mmap and fsync cannot be relied on; its name, else NULL. */
+/*
+ * Whether f_type of statfs(2) is a file system on which locks, mmap and fsync cannot be relied on; its name, else
+ * NULL.
+ */
 const char *store_network_name(uint64_t type);
 
 /* Pieces of a body of size bytes. */
@@ -229,8 +232,8 @@ void db_put(struct store_txn *txn, enum store_db db, struct str key, struct str 
 void db_put_record(struct store_txn *txn, enum store_db db, struct str key, enum record_kind kind, const void *record);
 
 /*
- * Puts it only where there is none: STORE_NONE, done; STORE_FOUND, there is one and *old is a view of its value; STORE_BROKEN,
- * the transaction has failed.
+ * Puts it only where there is none: STORE_NONE, done; STORE_FOUND, there is one and *old is a view of its value;
+ * STORE_BROKEN, the transaction has failed.
  */
 enum store_found db_insert_record(struct store_txn *txn, enum store_db db, struct str key, enum record_kind kind,
     const void *record, struct str *old);
@@ -241,7 +244,9 @@ char *db_reserve(struct store_txn *txn, enum store_db db, struct str key, size_t
 /* Deletes key; says whether it was there. */
 bool db_delete(struct store_txn *txn, enum store_db db, struct str key);
 
-/* A copy that lasts as long as the transaction; s itself in a read transaction. Fails the transaction without memory. */
+/*
+ * A copy that lasts as long as the transaction; s itself in a read transaction. Fails the transaction without memory.
+ */
 bool db_keep(struct store_txn *txn, struct str *s);
 
 /* STORE_BROKEN, with err saying that the record under key is damaged. */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* What a write transaction gathers and writes once at its end: numbers of meta, and how many wait for each destination. */
+/*
+ * What a write transaction gathers and writes once at its end: numbers of meta, and how many wait for each
+ * destination.
+ */
 #include <stdlib.h>
 #include <string.h>
 

@@ -166,7 +166,10 @@ allocate(struct store *s, uint64_t from, uint64_t len)
 	return rc;
 }
 
-/* One step more, or a smaller one where there is little room. Never an error: the commit finds out whether it needs it. */
+/*
+ * One step more, or a smaller one where there is little room. Never an error: the commit finds out whether it needs
+ * it.
+ */
 static bool
 grow(struct store *s)
 {

@@ -60,9 +60,9 @@ store_given_up(const struct store_txn *txn)
 }
 
 /*
- * What a return code means for the clients. Only want of room or memory lets the store go on: LMDB never writes over a page
- * of the last good commit, so what was written of a transaction that failed this way lies in pages that nothing refers to.
- * A full disk can also show itself as a short write, which LMDB calls EIO.
+ * What a return code means for the clients. Only want of room or memory lets the store go on: LMDB never writes over
+ * a page of the last good commit, so what was written of a transaction that failed this way lies in pages that
+ * nothing refers to. A full disk can also show itself as a short write, which LMDB calls EIO.
  */
 static enum store_failure
 failure_of(struct store *s, int rc)
@@ -183,7 +183,10 @@ str_of_val(MDB_val v)
 	return (struct str){ v.mv_data, v.mv_size };
 }
 
-/* A length that no record has is damage, and reading so far could leave the map: nothing is then what decodes to nothing. */
+/*
+ * A length that no record has is damage, and reading so far could leave the map: nothing is then what decodes to
+ * nothing.
+ */
 static struct str
 value_of(MDB_val v)
 {

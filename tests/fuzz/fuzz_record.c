@@ -2,8 +2,8 @@
 /*
  * Property: what the decoder of a record accepts, encoding gives back byte for byte; with any bit of it flipped it is
  * refused. The first byte of the input is the kind, the second the length of the key, then key and fields; format and
- * checksum are put around them here, since no input would find a right one by itself. Without them (kind's highest bit) the
- * input is tried as it stands.
+ * checksum are put around them here, since no input would find a right one by itself. Without them (kind's highest
+ * bit) the input is tried as it stands.
  */
 #include <endian.h>
 #include <stdio.h>

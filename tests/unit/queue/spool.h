@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * For the tests of the store: a spool in a directory of its own, transactions whose failure fails the test, mail whose every
- * byte follows from its id, and the judge. Include after unit.h.
+ * For the tests of the store: a spool in a directory of its own, transactions whose failure fails the test, mail
+ * whose every byte follows from its id, and the judge. Include after unit.h.
  */
 #ifndef TESTS_UNIT_QUEUE_SPOOL_H
 #define TESTS_UNIT_QUEUE_SPOOL_H
@@ -216,7 +216,10 @@ another_mail(const struct mail *mail, const char *what)
 	fail_msg("%s of message %llu is another", what, (unsigned long long)mail->id);
 }
 
-/* Whether the mail is there with every byte; a part of it that is damaged is told by *damaged, where that is not NULL. */
+/*
+ * Whether the mail is there with every byte; a part of it that is damaged is told by *damaged, where that is not
+ * NULL.
+ */
 static UNUSED bool
 has_mail(struct store_txn *txn, const struct mail *mail, bool *damaged)
 {

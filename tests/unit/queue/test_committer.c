@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Promise: steps run in their order and share commits; done comes after the commit and says whether it is on disk; want of
- * room hurts only what needs room; after a failed sync nothing is ever said to be on disk.
+ * Promise: steps run in their order and share commits; done comes after the commit and says whether it is on disk;
+ * want of room hurts only what needs room; after a failed sync nothing is ever said to be on disk.
  */
 #include "tests/unit/unit.h"
 

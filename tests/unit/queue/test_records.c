@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* Promise: what is encoded is decoded to the same; anything else than exactly that, under exactly its key, is refused. */
+/*
+ * Promise: what is encoded is decoded to the same; anything else than exactly that, under exactly its key, is
+ * refused.
+ */
 #include "tests/unit/unit.h"
 
 #include <stdlib.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* Promise: one daemon, a local disk, a store of our own schema that is whole; everything else is refused with a reason. */
+/*
+ * Promise: one daemon, a local disk, a store of our own schema that is whole; everything else is refused with a
+ * reason.
+ */
 #include "tests/unit/unit.h"
 
 #include <signal.h>
@@ -197,6 +200,50 @@ test_a_second_daemon_is_refused_with_the_pid_of_the_first(void **state)
 }
 
 static void
+test_of_several_that_start_at_once_one_has_the_spool(void **state)
+{
+	enum { ROUNDS = 20, DAEMONS = 4 };
+	struct spool spool;
+	pid_t pids[DAEMONS];
+	int round, i, winners, go[2], won[2];
+	char byte;
+
+	(void)state;
+	spool_new(&spool, 0);
+	store_close(spool.store);
+	for (round = 0; round < ROUNDS; round++) {
+		assert_int_equal(pipe(go), 0);
+		assert_int_equal(pipe(won), 0);
+		for (i = 0; i < DAEMONS; i++) {
+			pids[i] = fork();
+			assert_int_not_equal(pids[i], -1);
+			if (pids[i] != 0)
+				continue;
+			(void)close(go[1]);
+			(void)!read(go[0], &byte, 1); /* until all are there */
+			byte = store_open(spool.dir, &spool.options, NULL) != NULL ? 'w' : 'l';
+			(void)!write(won[1], &byte, 1);
+			(void)pause();
+			_exit(0);
+		}
+		(void)close(go[0]);
+		(void)close(go[1]);
+		(void)close(won[1]);
+		for (winners = 0, i = 0; i < DAEMONS; i++) {
+			assert_int_equal(read(won[0], &byte, 1), 1);
+			winners += byte == 'w';
+		}
+		(void)close(won[0]);
+		for (i = 0; i < DAEMONS; i++)
+			end_daemon(pids[i]);
+		assert_int_equal(winners, 1);
+	}
+	spool_open(&spool);
+	expect_clean(&spool);
+	spool_free(&spool);
+}
+
+static void
 test_network_file_systems_have_names_and_local_ones_none(void **state)
 {
 	static const struct {
@@ -337,6 +384,7 @@ main(void)
 		cmocka_unit_test(test_readers_see_the_store_as_it_was),
 		cmocka_unit_test(test_there_are_only_so_many_readers),
 		cmocka_unit_test(test_a_second_daemon_is_refused_with_the_pid_of_the_first),
+		cmocka_unit_test(test_of_several_that_start_at_once_one_has_the_spool),
 		cmocka_unit_test(test_network_file_systems_have_names_and_local_ones_none),
 		cmocka_unit_test(test_a_file_of_another_kind_is_refused),
 		cmocka_unit_test(test_every_truncated_file_is_refused),

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Promise: what was said to be on disk is there after kill -9 and after the power went, what was not is there whole or not at
- * all, and in between nothing stands: the store is always as after some step, and not before the last that was acknowledged.
+ * Promise: what was said to be on disk is there after kill -9 and after the power went, what was not is there whole
+ * or not at all, and in between nothing stands: the store is always as after some step, and not before the last that
+ * was acknowledged.
  */
 #include "tests/unit/unit.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Promise: a file that was damaged gives an error or the end of the process, with the name of the spool, and never another
- * mail than what was stored; what the judge calls right is whole.
+ * Promise: a file that was damaged gives an error or the end of the process, with the name of the spool, and never
+ * another mail than what was stored; what the judge calls right is whole.
  */
 #include "tests/unit/unit.h"
 
@@ -218,7 +218,7 @@ test_a_flipped_bit_never_becomes_another_mail(void **state)
 	int noticed = 0, whole = 0, ended = 0;
 	char *file, *before;
 	struct spool spool;
-	size_t used, size, at, bits;
+	size_t used, size, at = 0, bits;
 	int i, result;
 
 	(void)state;

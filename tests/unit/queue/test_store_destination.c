@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* Promise: one destination a kind and name, whatever its length; an id is never given twice; counts are net and written once. */
+/*
+ * Promise: one destination a kind and name, whatever its length; an id is never given twice; counts are net and
+ * written once.
+ */
 #include "tests/unit/unit.h"
 
 #include "queue/store_lmdb.h"

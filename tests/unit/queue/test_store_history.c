@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* Promise: history has every event once and in order, whatever the clock does; state and numbers come back as they were. */
+/*
+ * Promise: history has every event once and in order, whatever the clock does; state and numbers come back as they
+ * were.
+ */
 #include "tests/unit/unit.h"
 
 #include "queue/store_lmdb.h"

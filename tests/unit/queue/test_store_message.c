@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Promise: coming, queued and done are the only states of a message, whatever order things come in: no holes in a body, one
- * schedule entry a recipient, one expiry entry a message, counts that are right, sweeping in bounded steps.
+ * Promise: coming, queued and done are the only states of a message, whatever order things come in: no holes in a
+ * body, one schedule entry a recipient, one expiry entry a message, counts that are right, sweeping in bounded steps.
  */
 #include "tests/unit/unit.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Promise: a map or disk that is full refuses mail and nothing else: what was there stays, deletes go on, and room comes back
- * by itself. A broken disk is told from a full one.
+ * Promise: a map or disk that is full refuses mail and nothing else: what was there stays, deletes go on, and room
+ * comes back by itself. A broken disk is told from a full one.
  */
 #include "tests/unit/unit.h"
 
