@@ -114,6 +114,32 @@ test_the_last_of_two_values_counts(void **state)
 	fixture_end(&f);
 }
 
+static void
+test_users_are_found_in_a_file(void **state)
+{
+	struct fixture f;
+	struct action *action;
+	const struct user *user;
+	struct user room;
+
+	(void)state;
+	fixture_begin(&f);
+	fixture_file(&f, "t", "ann: 2001:100:/home/ann\nBob 2002:100:\n");
+	assert_true(fixture_open(&f, "table t \"DIR/t\"\naction a maildir userbase <t>\nmatch for any action a\n"));
+	action = actions_find(f.routing.actions, S("a"));
+	user = action_get_user(action, f.routing.users, S("ann"), false, NULL, &room);
+	assert_int_equal(user->status, PROTO_ANSWER_FOUND);
+	assert_int_equal(user->uid, 2001);
+	assert_int_equal(user->gid, 100);
+	assert_string_equal(user->home, "/home/ann");
+	user = action_get_user(action, f.routing.users, S("bob"), false, NULL, &room);
+	assert_int_equal(user->uid, 2002);
+	assert_string_equal(user->home, "");
+	user = action_get_user(action, f.routing.users, S("eve"), false, NULL, &room);
+	assert_int_equal(user->status, PROTO_ANSWER_NONE);
+	fixture_end(&f);
+}
+
 static double
 seconds(clockid_t clock)
 {
@@ -174,6 +200,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_uses),
 		cmocka_unit_test(test_the_last_of_two_values_counts),
+		cmocka_unit_test(test_users_are_found_in_a_file),
 		cmocka_unit_test(test_a_million_lines_are_open_in_two_seconds),
 	};
 
