@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Promise: a listing has every recipient the asker may see, once, in pages, and says why each is still here; of others' mail
+ * nothing is shown or changed; removing and rescheduling do what they say and are answered when it is on disk. Mail whose
+ * time is over is given up when it was tried.
+ */
+#include "tests/unit/unit.h"
+
+#include "queue/clock.h"
+#include "queue/expiry.h"
+#include "queue/limits.h"
+#include "tests/unit/queue/world.h"
+
+enum { JOE = 1001, ANN = 1002 };
+
+/* A message of a local user. */
+static uint64_t
+store_of(struct end *smtpd, uint64_t owner, const char *destination, unsigned rcpts)
+{
+	uint64_t id = smtpd->next_id++;
+	unsigned i;
+
+	send_begin(smtpd, id);
+	for (i = 0; i < rcpts; i++) {
+		struct msg_ticket ticket = ticket_for(id, i, destination);
+		ticket.owner = owner;
+		ticket.origin = S("local:1001");
+		send_ticket(smtpd, id, &ticket);
+	}
+	SEND(smtpd->channel, BODY, body, id, .bytes = S("Subject: x\r\n\r\ntext\r\n"));
+	send_commit(smtpd, id, 20);
+	(void)hear(smtpd, PROTO_DONE_TYPE, id);
+	return id;
+}
+
+static const struct msg_answer_end *
+answered(struct end *control, uint64_t id)
+{
+	return &hear(control, PROTO_ANSWER_END_TYPE, id)->msg.answer_end;
+}
+
+static uint64_t
+list(struct end *control, uint64_t owner, uint64_t message)
+{
+	static uint64_t id = 1000;
+
+	SEND(control->channel, QUEUE_LIST, queue_list, ++id, .owner = owner, .message = message, .limit = 256);
+	return answered(control, id)->count;
+}
+
+static void
+test_who_sees_what(void **state)
+{
+	struct end *smtpd = join_smtpd(0), *control = world_join(PROTO_KIND_CONTROL, 0);
+	uint64_t joes = store_of(smtpd, JOE, "out/a.example", 2), anns = store_of(smtpd, ANN, "out/b.example", 1);
+
+	(void)state;
+	(void)store_of(smtpd, PROTO_OWNER_NONE, "out/c.example", 1);
+	assert_int_equal(list(control, PROTO_OWNER_ANY, 0), 4);
+	assert_int_equal(list(control, JOE, 0), 2);
+	assert_int_equal(list(control, ANN, 0), 1);
+	assert_int_equal(list(control, 7, 0), 0);
+	assert_int_equal(list(control, JOE, joes), 2);
+	assert_int_equal(list(control, JOE, anns), 0);
+	assert_int_equal(list(control, PROTO_OWNER_ANY, 12345), 0);
+}
+
+static void
+test_a_listing_in_pages_is_complete(void **state)
+{
+	enum { MESSAGES = 300, RCPTS = 3 };
+	struct end *smtpd = join_smtpd(0), *control = world_join(PROTO_KIND_CONTROL, 0);
+	uint64_t message = 0, number = 0, total = 0, count, last = 0, id = 0;
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < MESSAGES; i++)
+		last = send_message(smtpd, i % 2 == 0 ? "out/a.example" : "out/b.example", RCPTS);
+	(void)hear(smtpd, PROTO_DONE_TYPE, last);
+	do {
+		uint64_t previous = message << 8 | number;
+		SEND(control->channel, QUEUE_LIST, queue_list, ++id, .owner = PROTO_OWNER_ANY, .after_message = message,
+		    .after_number = number, .limit = 7);
+		count = answered(control, id)->count;
+		total += count;
+		for (i = 0; i < count; i++) {
+			const struct msg_queue_entry *entry =
+			    &hear(control, PROTO_QUEUE_ENTRY_TYPE, id)->msg.queue_entry;
+			message = entry->message;
+			number = entry->number;
+			assert_true((message << 8 | number) > previous);
+			previous = message << 8 | number;
+		}
+	} while (count > 0);
+	assert_int_equal(total, MESSAGES * RCPTS);
+}
+
+static const struct msg_queue_entry *
+entry_of(struct end *control, uint64_t message)
+{
+	(void)list(control, PROTO_OWNER_ANY, message);
+	return &hear(control, PROTO_QUEUE_ENTRY_TYPE, 0)->msg.queue_entry;
+}
+
+static void
+expect_entry(const char *row, const struct msg_queue_entry *entry, enum proto_entry_state state, const char *why)
+{
+	char text[PROTO_TEXT_MAX + 1];
+
+	assert_true(str_copy(entry->why, text, sizeof(text)));
+	if (entry->state != state || strstr(text, why) == NULL)
+		row_fail(row, "state %u, \"%s\"", entry->state, text);
+}
+
+static void
+test_an_entry_says_why_it_is_here(void **state)
+{
+	struct end *smtpd = join_smtpd(0), *control = world_join(PROTO_KIND_CONTROL, 0), *relay;
+	uint64_t id = store_of(smtpd, JOE, "out/a.example", 1), held = store_of(smtpd, JOE, "gone/a.example", 1);
+	struct record_recipient rcpt;
+	struct heard *job;
+
+	(void)state;
+	expect_entry("without a worker", entry_of(control, id), PROTO_ENTRY_READY, "due");
+	expect_entry("action is gone", entry_of(control, held), PROTO_ENTRY_HELD, "no action \"out\"");
+	service.pause(&(const struct msg_pause){ .mta = true });
+	expect_entry("paused", entry_of(control, id), PROTO_ENTRY_PAUSED, "mta is paused");
+	service.pause(&(const struct msg_pause){ .mta = false });
+	relay = world_join(PROTO_KIND_RELAY, 0);
+	job = hear(relay, PROTO_JOB_TYPE, 0);
+	expect_entry("at work", entry_of(control, id), PROTO_ENTRY_RUNNING, "being delivered");
+	SEND(relay->channel, JOB_RESULT, job_result, job->id, .result = PROTO_RESULT_DEFERRED, .code = 451,
+	    .enhanced = S("4.4.1"), .text = S("connection refused"));
+	SEND(relay->channel, JOB_END, job_end, job->id, .host_down = true);
+	WAIT_FOR(is_stored(id, 0, &rcpt) && rcpt.tries == 1);
+	settle_down();
+	expect_entry("down", entry_of(control, id), PROTO_ENTRY_WAITING, "connection refused");
+	assert_true(str_equal(entry_of(control, id)->last_reply, S("451 4.4.1 connection refused")));
+	SEND(control->channel, QUEUE_SCHEDULE, queue_schedule, 5, .owner = JOE, .message = id);
+	assert_true(answered(control, 5)->ok);
+	job = hear(relay, PROTO_JOB_TYPE, 0); /* at once, though it is down */
+	SEND(relay->channel, JOB_RESULT, job_result, job->id, .result = PROTO_RESULT_DEFERRED, .code = 451,
+	    .enhanced = S("4.2.0"), .text = S("mailbox is busy"));
+	SEND(relay->channel, JOB_END, job_end, job->id, .host_down = false);
+	WAIT_FOR(is_stored(id, 0, &rcpt) && rcpt.tries == 2);
+	settle_down();
+	expect_entry("waiting", entry_of(control, id), PROTO_ENTRY_WAITING, "next attempt in");
+}
+
+/* --- text --- */
+
+static void
+test_the_text_is_the_owners(void **state)
+{
+	static const struct str want = STR("Received: from near.example\r\nSubject: x\r\n\r\ntext\r\n");
+	struct end *smtpd = join_smtpd(0), *control = world_join(PROTO_KIND_CONTROL, 0);
+	uint64_t id = store_of(smtpd, JOE, "out/a.example", 1);
+
+	(void)state;
+	SEND(control->channel, QUEUE_READ, queue_read, 1, .owner = JOE, .message = id, .offset = 0);
+	assert_true(str_equal(hear(control, PROTO_QUEUE_TEXT_TYPE, 1)->msg.queue_text.bytes, want));
+	SEND(control->channel, QUEUE_READ, queue_read, 2, .owner = PROTO_OWNER_ANY, .message = id, .offset = 10);
+	assert_int_equal(hear(control, PROTO_QUEUE_TEXT_TYPE, 2)->msg.queue_text.bytes.len, want.len - 10);
+	SEND(control->channel, QUEUE_READ, queue_read, 3, .owner = JOE, .message = id, .offset = want.len);
+	assert_int_equal(hear(control, PROTO_QUEUE_TEXT_TYPE, 3)->msg.queue_text.bytes.len, 0);
+	SEND(control->channel, QUEUE_READ, queue_read, 4, .owner = ANN, .message = id, .offset = 0);
+	assert_false(answered(control, 4)->ok);
+	SEND(control->channel, QUEUE_READ, queue_read, 5, .owner = PROTO_OWNER_ANY, .message = id + 1, .offset = 0);
+	assert_false(answered(control, 5)->ok);
+}
+
+/* --- removing --- */
+
+static void
+test_removing_is_the_owners_and_leaves_nothing(void **state)
+{
+	struct end *smtpd = join_smtpd(0), *control = world_join(PROTO_KIND_CONTROL, 0), *relay;
+	uint64_t joes = store_of(smtpd, JOE, "out/a.example", 250), anns = store_of(smtpd, ANN, "out/a.example", 1);
+	const struct msg_answer_end *end;
+
+	(void)state;
+	SEND(control->channel, QUEUE_REMOVE, queue_remove, 1, .owner = ANN, .message = joes, .by = S("ann"));
+	assert_false(answered(control, 1)->ok);
+	assert_int_equal(messages_stored(), 2);
+	SEND(control->channel, QUEUE_REMOVE, queue_remove, 2, .owner = JOE, .message = joes, .by = S("joe"));
+	end = answered(control, 2);
+	assert_true(end->ok);
+	assert_int_equal(end->count, 250);
+	assert_int_equal(messages_stored(), 1);
+	expect_consistent();
+	relay = world_join(PROTO_KIND_RELAY, 0);
+	assert_true(hear(relay, PROTO_JOB_TYPE, 0)->msg.job.message == anns);
+	settle_down();
+	assert_false(has_heard(relay, PROTO_JOB_TYPE, 0));
+	/* What is at work cannot be stopped, and says so. */
+	SEND(control->channel, QUEUE_REMOVE, queue_remove, 3, .owner = PROTO_OWNER_ANY, .message = 0, .by = S("root"));
+	end = answered(control, 3);
+	assert_true(end->ok && end->count == 0 && end->text.len > 0);
+	assert_int_equal(messages_stored(), 1);
+	assert_int_equal(core.counters.removed, 250);
+}
+
+static void
+test_all_can_be_removed_loaded_or_not(void **state)
+{
+	enum { MANY = 2 * QUEUE_READY_MAX };
+	struct end *smtpd = join_smtpd(0), *control = world_join(PROTO_KIND_CONTROL, 0);
+	uint64_t last = 0;
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < MANY; i++)
+		last = send_message(smtpd, "out/a.example", 1);
+	(void)hear(smtpd, PROTO_DONE_TYPE, last);
+	SEND(control->channel, QUEUE_REMOVE, queue_remove, 1, .owner = PROTO_OWNER_ANY, .message = 0, .by = S("root"));
+	assert_int_equal(answered(control, 1)->count, MANY);
+	settle_down();
+	assert_int_equal(messages_stored(), 0);
+	assert_int_equal(deliveries_loaded(), 0);
+	expect_consistent();
+}
+
+static void
+test_numbers_are_told(void **state)
+{
+	struct end *control = world_join(PROTO_KIND_CONTROL, 0);
+
+	(void)state;
+	SEND(control->channel, STATUS_ASK, status_ask, 1, .nothing = false);
+	assert_true(answered(control, 1)->ok);
+	assert_true(str_equal(hear(control, PROTO_STATUS_VALUE_TYPE, 1)->msg.status_value.name, S("queue.accepted")));
+}
+
+/* --- expiry --- */
+
+static void
+test_what_is_over_is_given_up_when_it_was_tried(void **state)
+{
+	struct end *smtpd, *relay = world_join(PROTO_KIND_RELAY, 0);
+	struct record_recipient rcpt;
+	struct msg_ticket ticket;
+	struct heard *job;
+	uint64_t tried, untried;
+
+	(void)state;
+	smtpd = join_smtpd(0);
+	service.pause(&(const struct msg_pause){ .mta = true });
+	tried = smtpd->next_id++;
+	untried = smtpd->next_id++;
+	send_begin(smtpd, tried);
+	ticket = ticket_for(tried, 0, "out/a.example");
+	ticket.ttl_s = 1;
+	send_ticket(smtpd, tried, &ticket);
+	send_commit(smtpd, tried, 0);
+	send_begin(smtpd, untried);
+	ticket = ticket_for(untried, 0, "gone/b.example");
+	ticket.ttl_s = 1;
+	send_ticket(smtpd, untried, &ticket);
+	send_commit(smtpd, untried, 0);
+	(void)hear(smtpd, PROTO_DONE_TYPE, untried);
+	service.pause(&(const struct msg_pause){ .mta = false });
+	job = hear(relay, PROTO_JOB_TYPE, 0);
+	SEND(relay->channel, JOB_RESULT, job_result, job->id, .result = PROTO_RESULT_DEFERRED, .code = 451,
+	    .enhanced = S("4.2.0"), .text = S("busy"));
+	SEND(relay->channel, JOB_END, job_end, job->id, .host_down = true);
+	WAIT_FOR(is_stored(tried, 0, &rcpt) && rcpt.tries == 1);
+	expiry_walk(); /* before its time: nothing */
+	settle_down();
+	assert_true(is_stored(tried, 0, &rcpt));
+	WAIT_FOR(clock_ms() > (int64_t)rcpt.expires_ms + 50);
+	expiry_walk();
+	WAIT_FOR(!is_stored(tried, 0, &rcpt));
+	settle_down();
+	assert_int_equal(core.counters.expired, 1);
+	assert_int_equal(core.counters.notifications, 1);
+	assert_true(is_stored(untried, 0, &rcpt)); /* nobody tried it: it stays */
+	expect_consistent();
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_who_sees_what),
+		TEST(test_a_listing_in_pages_is_complete),
+		TEST(test_an_entry_says_why_it_is_here),
+		TEST(test_the_text_is_the_owners),
+		TEST(test_removing_is_the_owners_and_leaves_nothing),
+		TEST(test_all_can_be_removed_loaded_or_not),
+		TEST(test_numbers_are_told),
+		TEST(test_what_is_over_is_given_up_when_it_was_tried),
+	};
+
+	world_once();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
