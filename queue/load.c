@@ -96,12 +96,13 @@ load_is_complete(void)
 
 /* --- entries with an absurd time --- */
 
-/* Gives up to QUEUE_MEND_ENTRIES entries of one destination a time within the longest back-off. */
+/* Gives up to QUEUE_MEND_ENTRIES entries of one destination, from `after` on, a time within the longest back-off. */
 struct mending {
 	struct step step;
 	uint64_t destination;
 	struct store_entry after;
 	int64_t due_us;
+	bool more;
 };
 
 static void
@@ -113,6 +114,7 @@ run_mending(struct store_txn *txn, struct step *step)
 	struct error err;
 	int n;
 
+	m->more = false;
 	for (n = 0; n < QUEUE_MEND_ENTRIES; n++) {
 		if (store_next_entry(txn, m->destination, &after, &entry) != STORE_FOUND)
 			return;
@@ -122,7 +124,10 @@ run_mending(struct store_txn *txn, struct step *step)
 		record.due_us = (uint64_t)m->due_us;
 		store_put_recipient(txn, entry.message, entry.number, &record);
 	}
+	m->more = true;
 }
+
+static void mend(struct destination *d);
 
 static void
 mended(struct step *step, enum store_failure failure)
@@ -132,7 +137,9 @@ mended(struct step *step, enum store_failure failure)
 
 	if (failure != STORE_OK)
 		core_store_failed();
-	if (d != NULL && failure == STORE_OK) {
+	if (d != NULL && failure == STORE_OK && m->more) {
+		mend(d);
+	} else if (d != NULL && failure == STORE_OK) {
 		d->cursor = (struct store_entry){ 0 };
 		d->next_us = 0;
 		destination_settle(d);
@@ -148,7 +155,7 @@ mend(struct destination *d)
 	if (m == NULL)
 		fatal("out of memory");
 	m->destination = d->id;
-	m->after = d->cursor;
+	m->after.due_us = (uint64_t)(clock_us() + core.rules.retry_max_us + core.rules.retry_max_us / 10);
 	m->due_us = clock_us() + (int64_t)(core_random() % (uint64_t)(core.rules.retry_max_us / 1000)) * 1000;
 	m->step = (struct step){ .kind = STEP_LAZY, .run = run_mending, .done = mended };
 	d->next_us = DESTINATION_NEVER; /* until it is done */

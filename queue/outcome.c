@@ -10,6 +10,7 @@
 #include "queue/core.h"
 #include "queue/ids.h"
 #include "queue/limits.h"
+#include "queue/room.h"
 #include "queue/upkeep.h"
 
 /* What the committer's thread needs is in here or does not change while the step is with it. */
@@ -348,6 +349,7 @@ settled(struct step *step, enum store_failure failure)
 		s->done(s->arg);
 	if (s->mail->text_size > BODY_BLOCK)
 		upkeep_sweep_soon();
+	room_changed();
 	while ((d = TAILQ_FIRST(&s->list)) != NULL) {
 		TAILQ_REMOVE(&s->list, d, link);
 		unload(s, d);
