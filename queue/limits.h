@@ -14,6 +14,8 @@
 	L(STORE_PREALLOC_BYTES,        16777216, "bytes the store's file grows by at once") \
 	L(STORE_PREALLOC_LEAST,        262144,   "likewise where there is little room") \
 	L(STORE_PREALLOC_SHARE,        16,       "that part of the file system it grows by at most") \
+	L(STORE_ZEROS_BYTES,           65536,    "bytes written at once into blocks that were given ahead") \
+	L(STORE_ZEROS_BATCH_BYTES,     1048576,  "bytes of a batch from which on they are not written ahead") \
 	L(STORE_RESERVE_SHARE,         20,       "that part of the disk is left to deliveries when no mail is accepted any more") \
 	L(STORE_RESERVE_LEAST,         8388608,  "likewise at least so many bytes") \
 	L(STORE_RESERVE_MOST,          268435456, "likewise at most so many bytes") \

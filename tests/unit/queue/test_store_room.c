@@ -24,6 +24,7 @@ static const char *const place = "outbound/destination.example";
 static int write_errno;  /* of every write, 0: none */
 static bool write_short; /* writes end after a page */
 static int sync_errno;
+static int allocate_errno;
 
 ssize_t
 pwrite(int fd, const void *bytes, size_t len, off_t at)
@@ -63,6 +64,16 @@ fdatasync(int fd)
 		return -1;
 	}
 	return (int)syscall(SYS_fdatasync, fd);
+}
+
+int
+fallocate(int fd, int mode, off_t from, off_t len)
+{
+	if (allocate_errno != 0) {
+		errno = allocate_errno;
+		return -1;
+	}
+	return (int)syscall(SYS_fallocate, fd, mode, from, len);
 }
 
 /* --- mail until there is no room --- */
@@ -262,6 +273,40 @@ test_the_file_grows_in_steps_that_are_allocated(void **state)
 	spool_free(&spool);
 }
 
+/* Where the disk gave no blocks ahead LMDB writes behind them; what is given later must not be taken for empty. */
+static void
+test_growth_never_writes_over_what_is_there(void **state)
+{
+	static const int errors[] = { ENOSPC, EDQUOT, EIO, EOPNOTSUPP };
+	struct store_txn *txn;
+	struct spool spool;
+	struct mail mail;
+	uint64_t id;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		spool_new(&spool, 64 * MIB);
+		allocate_errno = errors[i];
+		for (id = 1; id <= 400; id++) {
+			allocate_errno = id == 300 ? 0 : errors[i]; /* for a moment there is room */
+			mail = mail_of(id);
+			txn = begin(&spool);
+			put_mail(txn, &mail);
+			commit(txn);
+		}
+		allocate_errno = 0;
+		assert_true(atomic_load(&spool.store->used) > 2 * SPOOL_STEP);
+		assert_true(store_prepare(spool.store, 8 * MIB));
+		expect_clean(&spool);
+		spool_reopen(&spool);
+		assert_true(store_prepare(spool.store, 8 * MIB));
+		expect_clean(&spool);
+		empty(&spool, 400);
+		spool_free(&spool);
+	}
+}
+
 /* --- what a failing call means --- */
 
 static const struct {
@@ -332,6 +377,7 @@ main(void)
 		cmocka_unit_test(test_a_map_that_is_full_refuses_and_nothing_has_changed),
 		cmocka_unit_test(test_a_full_disk_refuses_mail_and_lets_go_of_it),
 		cmocka_unit_test(test_the_file_grows_in_steps_that_are_allocated),
+		cmocka_unit_test(test_growth_never_writes_over_what_is_there),
 		cmocka_unit_test(test_a_failed_commit_leaves_nothing_and_says_whether_to_go_on),
 	};
 
