@@ -348,6 +348,7 @@ fatal(const char *fmt, ...)
 	log_flush();
 #ifdef POSTERN_SANITIZE
 	abort(); /* a fuzzer takes an exit for a success */
-#endif
+#else
 	_exit(70);
+#endif
 }

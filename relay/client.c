@@ -619,6 +619,12 @@ client_send(struct client *c, struct job *job)
 	enter(c, CLIENT_RSET);
 }
 
+bool
+client_is_owed(const struct client *c)
+{
+	return c->job != NULL && c->out.len == 0 && c->written >= due_at(c);
+}
+
 void
 client_piece(struct client *c, struct str bytes)
 {

@@ -92,6 +92,9 @@ bool client_takes(const struct client *c, const struct job *job, struct reply *w
 /* Begins the transaction of job, which it holds until `over` or `again`. The client is usable. */
 void client_send(struct client *c, struct job *job);
 
+/* Whether the server still has to answer commands that were written, and we have nothing to say before it does. */
+bool client_is_owed(const struct client *c);
+
 /* The piece of the message that was asked for has come. */
 void client_piece(struct client *c, struct str bytes);
 
