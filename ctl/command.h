@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The commands of posternctl: one table of words, arguments, help and function. Words may be shortened as long as they stay
+ * unambiguous; whoever gets it wrong is shown what is possible.
+ */
+#ifndef CTL_COMMAND_H
+#define CTL_COMMAND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum {
+	COMMAND_OK = 0,
+	COMMAND_FAILED = 1,     /* refused, or not there */
+	COMMAND_USAGE = 2,      /* the command line is wrong */
+	COMMAND_NOT_RUNNING = 3 /* nobody answers at the control socket */
+};
+
+struct options {
+	const char *socket;
+	bool json;
+	bool raw;            /* show message: the very bytes */
+	uint64_t count;      /* monitor: samples; 0: without end */
+	uint64_t interval_s; /* monitor */
+};
+
+/* args end with NULL; there are as many as the command has names for. Returns the exit code. */
+typedef int command_fn(const struct options *options, const char *const *args);
+
+struct command {
+	const char *words;     /* separated by single spaces */
+	const char *arguments; /* their names, likewise; "" for none */
+	const char *help;
+	command_fn *run;
+};
+
+/*
+ * The command that words (count of them) mean among commands, count_commands of them; *used is how many of the words it
+ * took. NULL when there is none or several; why is told on err_out.
+ */
+const struct command *command_find(const struct command *commands, size_t count_commands, const char *const *words,
+    size_t count, size_t *used, FILE *err_out);
+
+/* Finds and runs. Returns the exit code. */
+int command_run(const struct command *commands, size_t count_commands, const struct options *options,
+    const char *const *words, size_t count);
+
+/* A line for each command. */
+void command_help(const struct command *commands, size_t count_commands, FILE *out);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Text for people: spans of time, sizes, columns. What came from outside goes through format_put alone, which writes
+ * printable ASCII and escapes the rest as \xNN, to a terminal or not (SECURITY U07).
+ */
+#ifndef CTL_FORMAT_H
+#define CTL_FORMAT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "common/str.h"
+
+#define FORMAT_SPAN_MAX 32
+#define FORMAT_SIZE_MAX 32
+#define FORMAT_ID_MAX   32
+
+/* Writes value, escaped. Returns how many columns it took. */
+size_t format_put(FILE *out, struct str value);
+
+/* Likewise, and spaces up to width columns. */
+void format_column(FILE *out, struct str value, size_t width);
+
+/* Writes lines of a text as they are, but for bytes that are no printable ASCII, tab or new line; CR before LF is left out. */
+void format_put_lines(FILE *out, struct str text);
+
+/* "12s", "5m", "3h20m", "2d4h", from seconds; dst has FORMAT_SPAN_MAX bytes. Returns dst. */
+const char *format_span(int64_t seconds, char *dst);
+
+/* "517", "4.1K", "35M", from bytes; dst has FORMAT_SIZE_MAX bytes. Returns dst. */
+const char *format_size(uint64_t bytes, char *dst);
+
+/* Sixteen hexadecimal digits; dst has FORMAT_ID_MAX bytes. Returns dst. */
+const char *format_id(uint64_t message, char *dst);
+
+/*
+ * Reads what format_id wrote, leading zeros optional, and behind a ":" a recipient's number: *one tells whether there was
+ * one. Returns false when text is no id, or 0.
+ */
+bool format_read_id(const char *text, uint64_t *message, bool *one, uint64_t *number);
+
+#endif
