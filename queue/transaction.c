@@ -8,41 +8,13 @@
 #include "common/loop.h"
 #include "common/tree.h"
 #include "queue/accept.h"
+#include "queue/client.h"
 #include "queue/clock.h"
 #include "queue/core.h"
-#include "queue/ids.h"
 #include "queue/limits.h"
 #include "queue/room.h"
 #include "queue/ticket.h"
 #include "queue/upkeep.h"
-#include "queue/used.h"
-
-RB_HEAD(transactions, transaction);
-
-struct grant {
-	uint64_t first;
-	uint64_t count;
-};
-
-/* A transaction that was refused while the client may still be sending it. */
-struct refused {
-	RB_ENTRY(refused) node;
-	TAILQ_ENTRY(refused) link;
-	uint64_t id;
-};
-RB_HEAD(refused_ids, refused);
-
-struct client {
-	struct peer *peer;
-	struct transactions transactions;
-	size_t count;
-	struct grant grants[QUEUE_GRANTS_MAX];
-	size_t grants_count;
-	struct used used;
-	struct refused_ids refused;
-	TAILQ_HEAD(, refused) refused_order;
-	size_t refused_count;
-};
 
 static struct {
 	TAILQ_HEAD(streams, transaction) streams;
@@ -56,97 +28,7 @@ compare_transaction(struct transaction *a, struct transaction *b)
 	return (a->id > b->id) - (a->id < b->id);
 }
 
-static int
-compare_refused(struct refused *a, struct refused *b)
-{
-	return (a->id > b->id) - (a->id < b->id);
-}
-
 TREE_STATIC(transactions, transaction, node, compare_transaction);
-TREE_STATIC(refused_ids, refused, node, compare_refused);
-
-/* --- grants --- */
-
-/* Once the newest grant is half used the next one is made, so that a smtpd has one in reserve. */
-static void
-grant_more(struct client *c)
-{
-	const struct grant *newest = c->grants_count > 0 ? &c->grants[c->grants_count - 1] : NULL;
-	uint64_t first;
-
-	if ((newest != NULL && c->used.highest < newest->first + newest->count / 2) ||
-	    !ids_take(QUEUE_GRANT_IDS, &first))
-		return;
-	if (c->grants_count == QUEUE_GRANTS_MAX) {
-		c->grants_count--;
-		memmove(c->grants, c->grants + 1, c->grants_count * sizeof(c->grants[0]));
-	}
-	c->grants[c->grants_count++] = (struct grant){ first, QUEUE_GRANT_IDS };
-	SEND(c->peer->channel, GRANT, grant, 0, .first = first, .count = QUEUE_GRANT_IDS);
-}
-
-static bool
-is_granted(const struct client *c, uint64_t id)
-{
-	size_t i;
-
-	for (i = 0; i < c->grants_count; i++)
-		if (id >= c->grants[i].first && id - c->grants[i].first < c->grants[i].count)
-			return true;
-	return false;
-}
-
-void
-clients_grant(void)
-{
-	struct peer *p = NULL;
-
-	while ((p = process_peer_next(PROTO_KIND_SMTPD, p)) != NULL)
-		if (p->data != NULL)
-			grant_more(p->data);
-}
-
-/* --- transactions that were refused --- */
-
-static void
-forget_refused(struct client *c, struct refused *r)
-{
-	RB_REMOVE(refused_ids, &c->refused, r);
-	TAILQ_REMOVE(&c->refused_order, r, link);
-	c->refused_count--;
-	free(r);
-}
-
-/* Messages that were on their way already are no violation; a client that never ends them has only its oldest forgotten. */
-static void
-remember_refused(struct client *c, uint64_t id)
-{
-	struct refused *r = calloc(1, sizeof(*r));
-
-	if (r == NULL)
-		fatal("out of memory");
-	r->id = id;
-	if (c->refused_count == QUEUE_REFUSED_MAX)
-		forget_refused(c, TAILQ_FIRST(&c->refused_order));
-	RB_INSERT(refused_ids, &c->refused, r);
-	TAILQ_INSERT_TAIL(&c->refused_order, r, link);
-	c->refused_count++;
-}
-
-static struct refused *
-find_refused(struct client *c, uint64_t id)
-{
-	struct refused key = { .id = id };
-
-	return c->refused_count == 0 ? NULL : RB_FIND(refused_ids, &c->refused, &key);
-}
-
-static void
-say_refused(struct client *c, uint64_t id, enum proto_refusal reason)
-{
-	core.counters.refused++;
-	SEND(c->peer->channel, REFUSED, refused, id, .reason = reason);
-}
 
 /* --- life of a transaction --- */
 
@@ -205,11 +87,8 @@ drop(struct transaction *t)
 static bool
 refuse(struct transaction *t, enum proto_refusal reason)
 {
-	if (t->client != NULL) {
-		say_refused(t->client, t->id, reason);
-		if (!t->committed)
-			remember_refused(t->client, t->id);
-	}
+	if (t->client != NULL)
+		client_refuse(t->client, t->id, reason, !t->committed);
 	drop(t);
 	return true;
 }
@@ -272,18 +151,16 @@ transaction_begin(struct peer *peer, uint64_t id, const union proto_message *msg
 	bool refused = false;
 
 	(void)fd;
-	if (!is_granted(c, id))
+	if (!client_owns(c, id))
 		return false;
 	switch (used_take(&c->used, id)) {
 	case USED_BEFORE: return false;
 	case USED_TOO_OLD: refused = true; break; /* a client that took its time */
 	case USED_FRESH: refused = must_refuse(c, &reason); break;
 	}
-	grant_more(c);
-	if (refused || new_transaction(c, id, &msg->begin) == NULL) {
-		say_refused(c, id, reason);
-		remember_refused(c, id);
-	}
+	client_grant(c);
+	if (refused || new_transaction(c, id, &msg->begin) == NULL)
+		client_refuse(c, id, reason, true);
 	return true;
 }
 
@@ -297,7 +174,7 @@ about(struct peer *peer, uint64_t id, bool *ok)
 	struct client *c = peer->data;
 	struct transaction *t = find(c, id);
 
-	*ok = t != NULL ? !t->committed : find_refused(c, id) != NULL;
+	*ok = t != NULL ? !t->committed : client_has_refused(c, id);
 	return *ok ? t : NULL;
 }
 
@@ -439,8 +316,7 @@ transaction_commit(struct peer *peer, uint64_t id, const union proto_message *ms
 
 	(void)fd;
 	if (t == NULL) {
-		if (ok)
-			forget_refused(c, find_refused(c, id));
+		(void)client_forget_refused(c, id);
 		return ok;
 	}
 	if (msg->commit.size != body_size(t->body))
@@ -461,7 +337,6 @@ transaction_abort(struct peer *peer, uint64_t id, const union proto_message *msg
 {
 	struct client *c = peer->data;
 	struct transaction *t = find(c, id);
-	struct refused *r;
 
 	(void)msg;
 	(void)fd;
@@ -470,10 +345,7 @@ transaction_abort(struct peer *peer, uint64_t id, const union proto_message *msg
 			drop(t);
 		return true;
 	}
-	r = find_refused(c, id);
-	if (r != NULL)
-		forget_refused(c, r);
-	return r != NULL || is_granted(c, id);
+	return client_forget_refused(c, id) || client_owns(c, id);
 }
 
 /* --- what the committer says --- */
@@ -585,17 +457,8 @@ transactions_bytes(void)
 void
 client_new(struct peer *peer)
 {
-	struct client *c = calloc(1, sizeof(*c));
-
-	if (c == NULL || !used_init(&c->used))
-		fatal("out of memory");
-	c->peer = peer;
-	RB_INIT(&c->transactions);
-	RB_INIT(&c->refused);
-	TAILQ_INIT(&c->refused_order);
-	peer->data = c;
+	peer->data = client_make(peer);
 	room_tell(peer);
-	grant_more(c);
 }
 
 void
@@ -610,9 +473,16 @@ client_gone(struct peer *peer)
 		else
 			drop(t);
 	}
-	while (c->refused_count > 0)
-		forget_refused(c, TAILQ_FIRST(&c->refused_order));
-	used_clear(&c->used);
-	free(c);
+	client_free(c);
 	peer->data = NULL;
+}
+
+void
+clients_grant(void)
+{
+	struct peer *p = NULL;
+
+	while ((p = process_peer_next(PROTO_KIND_SMTPD, p)) != NULL)
+		if (p->data != NULL)
+			client_grant(p->data);
 }
