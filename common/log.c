@@ -49,9 +49,10 @@ static struct {
 	enum log_level level;
 	uint64_t lost; /* lines dropped that no line tells of yet */
 	uint64_t told; /* lines dropped that the first gathered line tells of */
+	bool urgent;   /* a warning or error is among what is gathered */
 	size_t len;
 	char gathered[GATHER_MAX];
-} logger = { "postern", 0, STDERR_FILENO, false, LOG_TEXT, LOG_INFO, 0, 0, 0, "" };
+} logger = { "postern", 0, STDERR_FILENO, false, LOG_TEXT, LOG_INFO, 0, 0, false, 0, "" };
 
 /* A line under construction; what does not fit is cut. */
 struct line {
@@ -284,6 +285,7 @@ log_event(enum log_level level, const char *event, const struct log_field *field
 		compose(LOG_WARNING, "log-lines-lost", &lost, 1);
 	}
 	compose(level, event, fields, count);
+	logger.urgent = logger.urgent || level <= LOG_WARNING;
 }
 
 /* The length of the whole lines at the start of s that fit into one write; one line for a datagram socket. */
@@ -313,6 +315,14 @@ count_lost(struct str s)
 	return n;
 }
 
+enum log_waiting
+log_waiting(void)
+{
+	if (logger.len == 0)
+		return LOG_NOTHING;
+	return logger.urgent || logger.len + LOG_LINE_MAX / 2 >= WRITE_MAX ? LOG_HAS_TO_GO : LOG_MAY_WAIT;
+}
+
 void
 log_flush(void)
 {
@@ -333,6 +343,7 @@ log_flush(void)
 		rest.len -= piece;
 	}
 	logger.len = 0;
+	logger.urgent = false;
 }
 
 void

@@ -39,8 +39,14 @@ void log_set_format(enum log_format format);
 void log_set_fd(int fd);
 enum log_level log_get_level(void);
 
-/* Writes what is gathered. Called by the loop at the end of each turn, and by fatal. */
+/* Writes what is gathered. Called by the loop, as log_waiting says, and by fatal. */
 void log_flush(void);
+
+#define LOG_DELAY_MS 10 /* how long lines may wait for company, so that a busy process writes many at once */
+
+/* What is gathered: nothing; lines that may wait; or lines that have to go: a warning or error, or a whole write of them. */
+enum log_waiting { LOG_NOTHING, LOG_MAY_WAIT, LOG_HAS_TO_GO };
+enum log_waiting log_waiting(void);
 
 /* Bounded by LOG_LINE_MAX: a line that is too long loses the ends of its longest values. Safe in one thread only. */
 void log_event(enum log_level level, const char *event, const struct log_field *fields, size_t count);

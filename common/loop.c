@@ -29,6 +29,7 @@ static struct {
 	struct reaped *reaped;
 	struct signal_watch signals[SIGNALS_MAX];
 	size_t signals_count;
+	struct loop_timer log_timer;
 } loop;
 
 static int64_t
@@ -56,6 +57,7 @@ loop_init(void)
 	    (loop.base = event_base_new_with_config(config)) == NULL)
 		fatal("cannot make an event loop");
 	event_config_free(config);
+	loop_timer_init(&loop.log_timer, write_log, NULL);
 	forget_time();
 }
 
@@ -105,12 +107,22 @@ reap(void)
 }
 
 static void
+write_log(void *arg)
+{
+	(void)arg;
+	log_flush();
+}
+
+static void
 end_turn(void)
 {
 	run_hooks();
 	reap();
 	run_hooks();
-	log_flush();
+	if (log_waiting() == LOG_HAS_TO_GO)
+		log_flush();
+	else if (log_waiting() == LOG_MAY_WAIT && !loop.log_timer.pending)
+		loop_timer_start(&loop.log_timer, LOG_DELAY_MS);
 }
 
 static void

@@ -2,7 +2,7 @@
 /*
  * The event loop of a process: one, on libevent. Each turn runs the callbacks of what became ready, every one a bounded
  * step that never blocks; then the turn's end: hooks (channels write what was gathered), objects that were given up are
- * freed, the log leaves. So a turn makes one write to each peer, whatever the number of messages.
+ * freed, the log leaves when it has to. So a turn makes one write to each peer, whatever the number of messages.
  */
 #ifndef COMMON_LOOP_H
 #define COMMON_LOOP_H

@@ -43,7 +43,7 @@
 	C(accept4,         SMTPD | CONTROL, "connections on the sockets it was given") \
 	C(getsockname,     SMTPD | ROUTER | RESOLVER, "the address a client connected to; libunbound's sockets") \
 	C(getpeername,     SMTPD | ROUTER | RELAY, "address of a client, for log and Received; router's own look at it") \
-	C(setsockopt,      SMTPD | RELAY | RESOLVER, "TCP_NODELAY, keep-alive; libunbound's buffers") \
+	C(setsockopt,      RELAY | RESOLVER, "TCP_NODELAY, keep-alive; libunbound's buffers") \
 	C(recvfrom,        SMTPD | RELAY | RESOLVER | USERDB, "bytes of a connection") \
 	C(sendto,          SMTPD | RELAY | RESOLVER | USERDB, "bytes of a connection") \
 	C(writev,          QUEUE | RELAY | RESOLVER, "several pages or pieces in one call") \

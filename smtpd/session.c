@@ -4,7 +4,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -487,11 +486,6 @@ uncount_client(const struct session *s)
 static void
 set_up(struct session *s)
 {
-	int one = 1;
-
-	(void)setsockopt(
-	    s->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* replies are whole when they are written */
-	(void)setsockopt(s->fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
 	buf_init(&s->in, READ_SIZE + SMTPD_LINE_ENDLESS);
 	buf_init(&s->out, SMTPD_OUTPUT_MAX);
 	loop_fd_init(&s->readable, s->fd, LOOP_READ, on_readable, s);
