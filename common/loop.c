@@ -48,6 +48,13 @@ forget_time(void)
 	loop.wall_ms = 0;
 }
 
+static void
+write_log(void *arg)
+{
+	(void)arg;
+	log_flush();
+}
+
 void
 loop_init(void)
 {
@@ -104,13 +111,6 @@ reap(void)
 		r->free_fn(r->object);
 		free(r);
 	}
-}
-
-static void
-write_log(void *arg)
-{
-	(void)arg;
-	log_flush();
 }
 
 static void
