@@ -49,6 +49,30 @@ open_all(const struct process_setup *setup, struct error *err)
 	return true;
 }
 
+/*
+ * Clients are let in once the queue has said which ids may be used and how much room there is: before that, a MAIL could
+ * only be put off. When the queue comes back after a restart, the sessions are there already and hear 451.
+ */
+static struct {
+	bool started;
+	bool granted;
+	bool room;
+} told;
+
+static void
+serve_when_told(void)
+{
+	if (told.started && told.granted && told.room)
+		listener_start();
+}
+
+static void
+start(void)
+{
+	told.started = true;
+	serve_when_told();
+}
+
 static void
 pause_or_resume(const struct msg_pause *pause)
 {
@@ -58,6 +82,7 @@ pause_or_resume(const struct msg_pause *pause)
 static void
 drain(void)
 {
+	told.started = false;
 	listener_stop();
 	session_drain_all(process_done);
 }
@@ -96,6 +121,8 @@ on_grant(struct peer *peer, uint64_t id, const union proto_message *msg, int fd)
 	(void)id;
 	(void)fd;
 	transaction_grant(msg->grant.first, msg->grant.count);
+	told.granted = true;
+	serve_when_told();
 	return true;
 }
 
@@ -106,6 +133,8 @@ on_room(struct peer *peer, uint64_t id, const union proto_message *msg, int fd)
 	(void)id;
 	(void)fd;
 	transaction_set_room(msg->room.bytes);
+	told.room = true;
+	serve_when_told();
 	return true;
 }
 
@@ -156,7 +185,7 @@ static const struct process smtpd = {
 	.name = "smtpd",
 	.place = place,
 	.open = open_all,
-	.start = listener_start,
+	.start = start,
 	.drain = drain,
 	.pause = pause_or_resume,
 	.listener = listener_add,
