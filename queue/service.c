@@ -88,7 +88,7 @@ read_next_id(uint64_t *out, struct error *err)
 static bool
 settle(const struct process_setup *setup, struct error *err)
 {
-	const struct store_options options = { .size_max = setup->config->queue_size };
+	const struct store_options options = { .size_max = setup->config->queue_size, .name = setup->config->spool };
 	uint64_t next_id;
 
 	/* Few threads that seldom allocate together: one arena keeps no second heap. Fixed limits: memory goes back. */

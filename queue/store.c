@@ -81,15 +81,15 @@ sync_directory(int at, const char *name)
 }
 
 static bool
-open_directory(struct store *s, struct error *err)
+open_directory(struct store *s, const char *dir, struct error *err)
 {
 	struct statfs fs;
 	const char *network;
-	bool fresh = mkdir(s->dir, DIR_MODE) == 0;
+	bool fresh = mkdir(dir, DIR_MODE) == 0;
 
 	if (!fresh && errno != EEXIST)
 		return error_set(err, ERROR_PERMANENT, "%s: cannot be made: %s", s->dir, strerror(errno));
-	s->dir_fd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	s->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (s->dir_fd == -1)
 		return error_set(
 		    err, ERROR_PERMANENT, "%s: cannot be opened as a directory: %s", s->dir, strerror(errno));
@@ -198,7 +198,7 @@ check_length(struct store *s, struct error *err)
 }
 
 static bool
-open_env(struct store *s, struct error *err)
+open_env(struct store *s, const char *dir, struct error *err)
 {
 	MDB_stat stat;
 	int rc, dead;
@@ -208,7 +208,7 @@ open_env(struct store *s, struct error *err)
 	    (rc = mdb_env_set_mapsize(s->env, s->size_max)) != 0)
 		return fail_env(s, rc, "prepare", err);
 	/* Without read-ahead: pieces are read one by one, and what is deleted should not pull its neighbours in. */
-	rc = mdb_env_open(s->env, s->dir, MDB_NOTLS | MDB_NORDAHEAD, FILE_MODE);
+	rc = mdb_env_open(s->env, dir, MDB_NOTLS | MDB_NORDAHEAD, FILE_MODE);
 	if (rc != 0)
 		return fail_env(s, rc, "open", err);
 	if ((rc = mdb_env_get_fd(s->env, &s->data_fd)) != 0 || (rc = mdb_env_stat(s->env, &stat)) != 0)
@@ -267,7 +267,7 @@ store_open(const char *dir, const struct store_options *options, struct error *e
 {
 	struct store *s = calloc(1, sizeof(*s));
 
-	if (s == NULL || (s->dir = strdup(dir)) == NULL) {
+	if (s == NULL || (s->dir = strdup(options->name != NULL ? options->name : dir)) == NULL) {
 		error_set(err, ERROR_TEMPORARY, "%s: out of memory", dir);
 		free(s);
 		return NULL;
@@ -275,7 +275,7 @@ store_open(const char *dir, const struct store_options *options, struct error *e
 	s->dir_fd = s->lock_fd = s->data_fd = -1;
 	s->size_max = options->size_max;
 	(void)pthread_mutex_init(&s->spare_lock, NULL);
-	if (!open_directory(s, err) || !lock(s, err) || !open_env(s, err)) {
+	if (!open_directory(s, dir, err) || !lock(s, err) || !open_env(s, dir, err)) {
 		store_close(s);
 		return NULL;
 	}

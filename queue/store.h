@@ -36,6 +36,7 @@ enum store_failure {
 struct store_options {
 	uint64_t size_max;      /* of the map, and so of the file; bytes */
 	uint64_t prealloc_step; /* bytes the file grows by at once; 0: default 16 MiB, less on a small file system */
+	const char *name;       /* of the directory in messages, where it is another after chroot; NULL: the same */
 };
 
 /*

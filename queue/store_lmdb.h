@@ -104,7 +104,7 @@ uint64_t key_u64(struct str key, size_t at);
 struct store {
 	MDB_env *env;
 	MDB_dbi databases[DB_COUNT];
-	char *dir;
+	char *dir; /* its name in messages */
 	int dir_fd;
 	int lock_fd;
 	int data_fd; /* LMDB's */

@@ -182,6 +182,7 @@ test_a_second_daemon_is_refused_with_the_pid_of_the_first(void **state)
 {
 	struct spool spool;
 	char pid_text[32];
+	struct error err;
 	bool opened;
 	pid_t pid;
 
@@ -189,6 +190,10 @@ test_a_second_daemon_is_refused_with_the_pid_of_the_first(void **state)
 	spool_new(&spool, 0);
 	(void)snprintf(pid_text, sizeof(pid_text), "by process %d", (int)getpid());
 	expect_refused(&spool, pid_text);
+	spool.options.name = "/var/spool/elsewhere"; /* what chroot has made of it is no name for people */
+	assert_null(store_open(spool.dir, &spool.options, &err));
+	assert_non_null(strstr(err.text, "/var/spool/elsewhere: is in use"));
+	spool.options.name = NULL;
 	store_close(spool.store);
 	pid = first_daemon(&spool, &opened);
 	assert_true(opened);
