@@ -378,7 +378,7 @@ commit(struct session *s)
 
 	send_chunk(t);
 	if (t->lost) {
-		refuse(s, REPLY_TEMPORARY);
+		refuse(s, t->no_room ? REPLY_NO_ROOM : REPLY_TEMPORARY);
 		return;
 	}
 	buf_init(&preamble, PROTO_PREAMBLE_MAX);
@@ -488,9 +488,10 @@ transaction_refused(uint64_t id, enum proto_refusal reason)
 		return;
 	s = t->session;
 	t->lost = true;
+	t->no_room = reason == PROTO_REFUSAL_NO_ROOM;
 	t->in_flight = 0;
 	if (s->state == STATE_STORE)
-		refuse(s, reason == PROTO_REFUSAL_NO_ROOM ? REPLY_NO_ROOM : REPLY_TEMPORARY);
+		refuse(s, t->no_room ? REPLY_NO_ROOM : REPLY_TEMPORARY);
 	session_wake(s);
 }
 
