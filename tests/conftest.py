@@ -93,12 +93,20 @@ def daemons():
         except AssertionError as error:
             problems.append(str(error))
         print("\n".join(f"--- log of posternd ---\n{log.text()}" for log in daemon.logs))
-    left = postern.children_of(os.getpid())
-    for pid, name in left:
-        if postern.alive(pid):
-            problems.append(f"process {pid} ({name}) was left behind")
-            os.kill(pid, signal.SIGKILL)
     assert not problems, "\n".join(problems)
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind(root_where_needed):
+    """Set up first, and so torn down last: no process of the test is there any more."""
+    before = {pid for pid, _ in postern.children_of(os.getpid())}
+    yield
+    left = [(pid, name) for pid, name in postern.children_of(os.getpid())
+            if pid not in before and postern.Daemon.reap(pid)]
+    for pid, _ in left:
+        os.kill(pid, signal.SIGKILL)
+        postern.Daemon.reap(pid)
+    assert not left, f"processes were left behind: {left}"
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ import postern
 
 IMAGE_BYTES = 512 << 20
 DRAIN_SECONDS = 120
+SETTLE_SECONDS = 60
 BACK_SECONDS = 5
 KINDS = ("smtpd", "router", "userdb", "queue", "relay", "resolver", "mailbox", "control", "log")
 # Deaths of a process are forgotten with the parent; without that, a tenth kill would wait for its back-off.
@@ -64,7 +65,7 @@ def can_mount(folder):
     if os.geteuid() != 0:
         return "needs root"
     try:
-        disk = Disk(folder, 16 << 20)
+        disk = Disk(folder, 64 << 20)
     except (AssertionError, OSError) as error:
         return f"no loop-mounted file system here: {error}"
     disk.close()
@@ -81,8 +82,11 @@ def make_daemon(load, folder, spool=None, extra="", **kwargs):
 def settle(load, daemon):
     """Everything is delivered, nothing waits, the spool is sound; returns the balance."""
     load.stop_clients()
+    deadline = time.monotonic() + DRAIN_SECONDS
     daemon.wait_queue_empty(DRAIN_SECONDS)
-    balance = load.balance(daemon.queue_list())
+    while load.balance().missing() and time.monotonic() < deadline - DRAIN_SECONDS + SETTLE_SECONDS:
+        time.sleep(0.2)
+    balance = load.balance()
     daemon.stop()
     daemon.check_spool()
     problems = balance.problems()

@@ -12,6 +12,7 @@ and the sink
 
     = ID RCPT ok|corrupt     given a copy for RCPT
     ! ID RCPT                given a bounce for RCPT
+    ~ SENDER RCPT            given a message that is none of ours
 
 each in one write, before anything else happens. A line cut short by the end of its writer is no line.
 """
@@ -105,6 +106,8 @@ class Balance:
 
     def add_sink(self, path):
         for mark, name, recipient, *state in read_notes(path):
+            if mark == "~":
+                continue
             if mark == "!":
                 self.bounced[name, recipient] += 1
             else:

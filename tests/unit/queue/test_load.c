@@ -12,7 +12,7 @@
 #include "queue/load.h"
 #include "tests/unit/queue/world.h"
 
-static void
+static uint64_t
 deliver_one(struct end *relay)
 {
 	struct heard *job = hear(relay, PROTO_JOB_TYPE, 0);
@@ -23,6 +23,7 @@ deliver_one(struct end *relay)
 		    .number = hear(relay, PROTO_JOB_RCPT_TYPE, job->id)->msg.job_rcpt.number,
 		    .result = PROTO_RESULT_DELIVERED, .code = 250, .text = S("ok"));
 	SEND(relay->channel, JOB_END, job_end, job->id, .host_down = false);
+	return job->msg.job.message;
 }
 
 /* Writes recipients of a stored message anew, as an older run under another clock would have left them. */
@@ -104,23 +105,49 @@ test_what_comes_before_the_cursor_is_found(void **state)
 		last = send_message(smtpd, "out/far.example", 1);
 	(void)hear(smtpd, PROTO_DONE_TYPE, last);
 	relay = world_join(PROTO_KIND_RELAY, 0);
-	for (i = 0; i < MANY - 10; i++)
-		deliver_one(relay);
+	for (i = 0; i < MANY - 60; i++)
+		(void)deliver_one(relay);
 	settle_down();
 	d = destination_named("out/far.example");
-	/* The rest is in memory, and the cursor at the end; now the last is made due long before it. */
+	/* The rest is in memory, and the cursor behind it; what waits is forgotten, and the last made due long before. */
+	assert_true(d->ready_count > 20);
 	destination_forget_ready(d);
 	rewrite_due(last, 1000);
 	entry.due_us = 1000;
 	entry.message = last;
 	destination_note(d, &entry);
 	destination_settle(d);
-	for (i = 0; i < 10; i++)
-		deliver_one(relay);
+	for (i = 0; i < 60; i++)
+		(void)deliver_one(relay);
 	WAIT_FOR(messages_stored() == 0);
 	settle_down();
 	assert_int_equal(core.counters.delivered, MANY);
 	expect_consistent();
+}
+
+/* While older mail of a destination waits on disk, new mail does not overtake it from memory. */
+static void
+test_new_mail_does_not_overtake(void **state)
+{
+	enum { MANY = QUEUE_READY_MAX + 50 };
+	struct end *smtpd = join_smtpd(0), *relay;
+	uint64_t last = 0, previous = 0, message;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < MANY; i++)
+		last = send_message(smtpd, "out/far.example", 1);
+	(void)hear(smtpd, PROTO_DONE_TYPE, last);
+	relay = world_join(PROTO_KIND_RELAY, 0);
+	for (i = 0; i < MANY + 1; i++) {
+		if (i == 100)
+			(void)hear(smtpd, PROTO_DONE_TYPE, send_message(smtpd, "out/far.example", 1));
+		message = deliver_one(relay);
+		if (message <= previous)
+			fail_msg("%zu jobs, then an older message", i);
+		previous = message;
+	}
+	WAIT_FOR(messages_stored() == 0);
 }
 
 static void
@@ -143,7 +170,7 @@ test_many_destinations_come_back(void **state)
 	assert_false(load_is_complete());
 	relay = world_join(PROTO_KIND_RELAY, 0);
 	for (i = 0; i < MANY; i++)
-		deliver_one(relay);
+		(void)deliver_one(relay);
 	WAIT_FOR(messages_stored() == 0);
 	assert_true(load_is_complete());
 	settle_down();
@@ -165,14 +192,14 @@ test_idle_destinations_are_forgotten_and_made_again(void **state)
 	uint64_t id = send_message(smtpd, "out/far.example", 1);
 
 	(void)state;
-	deliver_one(relay);
+	(void)deliver_one(relay);
 	WAIT_FOR(destination_named("out/far.example")->place == PLACE_IDLE);
 	destinations_idle(INT64_MAX, 10, count_idle);
 	destination_free(destination_named("out/far.example"));
 	assert_null(destination_named("out/far.example"));
 	id = send_message(smtpd, "out/far.example", 1);
 	(void)hear(smtpd, PROTO_DONE_TYPE, id);
-	deliver_one(relay);
+	(void)deliver_one(relay);
 	WAIT_FOR(messages_stored() == 0);
 	settle_down();
 	expect_consistent();
@@ -219,7 +246,7 @@ test_a_full_store_refuses_and_delivers_and_serves_again(void **state)
 	/* Deliveries go on, and make room. */
 	relay = world_join(PROTO_KIND_RELAY, 0);
 	for (; stored > 0; stored--)
-		deliver_one(relay);
+		(void)deliver_one(relay);
 	WAIT_FOR(messages_stored() == 0);
 	WAIT_FOR(hear(smtpd, PROTO_ROOM_TYPE, 0)->msg.room.bytes >= QUEUE_WINDOW_BYTES * 4);
 	id = send_message(smtpd, "out/far.example", 1);
@@ -235,6 +262,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_times_of_a_wrong_clock_are_put_right),
 		TEST(test_what_comes_before_the_cursor_is_found),
+		TEST(test_new_mail_does_not_overtake),
 		TEST(test_many_destinations_come_back),
 		TEST(test_idle_destinations_are_forgotten_and_made_again),
 		TEST(test_a_full_store_refuses_and_delivers_and_serves_again),
