@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: ISC */
+/* The commands of posternctl that change something: schedule, remove, pause, resume, log, stop. */
+#ifndef CTL_CHANGE_H
+#define CTL_CHANGE_H
+
+#include "ctl/command.h"
+
+command_fn change_schedule;
+command_fn change_remove;
+command_fn change_pause_mda;
+command_fn change_pause_mta;
+command_fn change_pause_smtp;
+command_fn change_resume_mda;
+command_fn change_resume_mta;
+command_fn change_resume_smtp;
+command_fn change_log_brief;
+command_fn change_log_verbose;
+command_fn change_stop;
+
+#endif

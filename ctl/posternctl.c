@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: ISC */
+/* The utility: posternctl, and by other names sendmail, mailq and newaliases. */
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/str.h"
+#include "common/version.h"
+#include "ctl/change.h"
+#include "ctl/command.h"
+#include "ctl/format.h"
+#include "ctl/monitor.h"
+#include "ctl/runtime.h"
+#include "ctl/sendmail.h"
+#include "ctl/show.h"
+
+/* clang-format off */
+static const struct command commands[] = {
+	{ "show status",   "",       "whether mail is taken and delivered, and how much",      show_status },
+	{ "show queue",    "",       "a line for each envelope",                                show_queue },
+	{ "show envelope", "ID",     "all about the envelopes of a message, and why they wait", show_envelope },
+	{ "show message",  "ID",     "the text of a message (--raw: its very bytes)",           show_message },
+	{ "show stats",    "",       "all counters",                                            show_stats },
+	{ "monitor",       "",       "counters, live (-n COUNT, -i SECONDS)",                   monitor },
+	{ "schedule",      "ID|all", "try now to deliver",                                      change_schedule },
+	{ "remove",        "ID|all", "take out of the queue, without a bounce",                 change_remove },
+	{ "pause mda",     "",       "no deliveries to users of this machine",                  change_pause_mda },
+	{ "pause mta",     "",       "no deliveries to other hosts",                            change_pause_mta },
+	{ "pause smtp",    "",       "accept no connections",                                   change_pause_smtp },
+	{ "resume mda",    "",       "deliver to users again",                                  change_resume_mda },
+	{ "resume mta",    "",       "deliver to other hosts again",                            change_resume_mta },
+	{ "resume smtp",   "",       "accept connections again",                                change_resume_smtp },
+	{ "log brief",     "",       "log what happens to mail",                                change_log_brief },
+	{ "log verbose",   "",       "log everything",                                          change_log_verbose },
+	{ "stop",          "",       "end the daemon",                                          change_stop },
+};
+
+static const struct option long_options[] = {
+	{ "json",    no_argument, NULL, 'j' },
+	{ "raw",     no_argument, NULL, 'r' },
+	{ "help",    no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+	{ NULL,      0,           NULL, 0 },
+};
+/* clang-format on */
+
+enum { COMMANDS = sizeof(commands) / sizeof(commands[0]), MAILQ_WORDS_MAX = 8 };
+
+static int
+usage(FILE *out, int code)
+{
+	(void)fputs("usage: posternctl [-s SOCKET] [--json] COMMAND\n\n", out);
+	command_help(commands, COMMANDS, out);
+	(void)fputs("\nWords may be shortened. An ID is what show queue prints. See posternctl(8).\n", out);
+	return code;
+}
+
+static bool
+read_number(const char *text, uint64_t max, uint64_t *out)
+{
+	if (str_to_u64(str_of(text), max, out))
+		return true;
+	(void)fprintf(stderr, "posternctl: expected a number up to %llu\n", (unsigned long long)max);
+	return false;
+}
+
+static int
+control(int argc, char **argv)
+{
+	char socket[RUNTIME_PATH_MAX + 1];
+	struct options options = { .socket = runtime_path("control.sock", socket), .interval_s = 1 };
+	int letter;
+
+	while ((letter = getopt_long(argc, argv, "s:n:i:jh", long_options, NULL)) != -1) {
+		switch (letter) {
+		case 's': options.socket = optarg; break;
+		case 'j': options.json = true; break;
+		case 'r': options.raw = true; break;
+		case 'n':
+			if (!read_number(optarg, INT32_MAX, &options.count))
+				return COMMAND_USAGE;
+			break;
+		case 'i':
+			if (!read_number(optarg, 86400, &options.interval_s))
+				return COMMAND_USAGE;
+			break;
+		case 'h': return usage(stdout, COMMAND_OK);
+		case 'V': (void)printf("posternctl %s\n", POSTERN_VERSION); return COMMAND_OK;
+		default: return usage(stderr, COMMAND_USAGE);
+		}
+	}
+	if (optind == argc)
+		return usage(stderr, COMMAND_USAGE);
+	return command_run(commands, COMMANDS, &options, (const char *const *)argv + optind, (size_t)(argc - optind));
+}
+
+/* `posternctl show queue` with the options that were given. */
+static int
+mailq(int argc, char **argv)
+{
+	static char show[] = "show", queue[] = "queue";
+	char *words[MAILQ_WORDS_MAX + 3] = { argv[0], show, queue };
+	int i;
+
+	if (argc > MAILQ_WORDS_MAX)
+		return usage(stderr, COMMAND_USAGE);
+	for (i = 1; i < argc; i++)
+		words[i + 2] = argv[i];
+	return control(argc + 2, words);
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
+	const char *name = argc == 0 ? "posternctl" : slash == NULL ? argv[0] : slash + 1;
+
+	runtime_init();
+	log_init("posternctl", STDERR_FILENO, LOG_TEXT, LOG_WARNING);
+	if (strcmp(name, "sendmail") == 0)
+		return sendmail(argc, argv);
+	if (strcmp(name, "mailq") == 0)
+		return mailq(argc, argv);
+	if (strcmp(name, "newaliases") == 0)
+		return sendmail_newaliases();
+	return control(argc, argv);
+}

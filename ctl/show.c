@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: ISC */
+#include "ctl/show.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/date.h"
+#include "ctl/answer.h"
+#include "ctl/entry.h"
+#include "ctl/format.h"
+#include "ctl/json.h"
+#include "ctl/status.h"
+#include "ctl/utf8.h"
+
+/* --- status and stats --- */
+
+static const char *const services[][2] = { { "SMTP", "paused.smtp" }, { "MDA", "paused.mda" },
+	{ "MTA", "paused.mta" } };
+
+static void
+status_json(const struct status *s)
+{
+	struct json j;
+
+	json_init(&j, stdout);
+	json_begin_object(&j, NULL);
+	json_text(&j, "version", s->version);
+	json_u64(&j, "uptime", status_value(s, "uptime"));
+	json_text(&j, "smtp", status_value(s, "paused.smtp") != 0 ? "paused" : "running");
+	json_text(&j, "mda", status_value(s, "paused.mda") != 0 ? "paused" : "running");
+	json_text(&j, "mta", status_value(s, "paused.mta") != 0 ? "paused" : "running");
+	json_u64(&j, "sessions", status_value(s, "smtp.session"));
+	json_u64(&j, "envelopes", status_value(s, "scheduler.envelope"));
+	json_u64(&j, "inflight", status_value(s, "scheduler.envelope.inflight"));
+	json_bool(&j, "complete", status_value(s, "incomplete") == 0);
+	json_end_object(&j);
+	json_end_line(&j);
+}
+
+static void
+status_print(const struct status *s)
+{
+	char span[FORMAT_SPAN_MAX];
+	size_t i;
+
+	for (i = 0; i < sizeof(services) / sizeof(services[0]); i++)
+		(void)printf("%s %s\n", services[i][0], status_value(s, services[i][1]) != 0 ? "paused" : "running");
+	(void)printf("%" PRIu64 " sessions, %" PRIu64 " envelopes in the queue, %" PRIu64 " being delivered\n",
+	    status_value(s, "smtp.session"), status_value(s, "scheduler.envelope"),
+	    status_value(s, "scheduler.envelope.inflight"));
+	(void)printf("postern %s, up %s\n", s->version, format_span((int64_t)status_value(s, "uptime"), span));
+	if (status_value(s, "incomplete") != 0)
+		(void)printf("a process did not answer; see the log\n");
+}
+
+static int
+with_status(
+    const struct options *options, void (*print)(const struct status *s), void (*print_json)(const struct status *s))
+{
+	static struct status status;
+	struct wire *w = answer_connect(options);
+	struct error err;
+
+	if (w == NULL)
+		return COMMAND_NOT_RUNNING;
+	if (!status_get(w, &status, &err))
+		return answer_failed(options, w, &err);
+	(options->json ? print_json : print)(&status);
+	return answer_done(w);
+}
+
+int
+show_status(const struct options *options, const char *const *args)
+{
+	(void)args;
+	return with_status(options, status_print, status_json);
+}
+
+static void
+stats_print(const struct status *s)
+{
+	uint64_t uptime = status_value(s, "uptime");
+	char span[FORMAT_SPAN_MAX];
+	size_t i;
+
+	for (i = 0; i < s->count; i++) {
+		if (strcmp(s->values[i].name, "uptime") == 0)
+			continue;
+		(void)format_put(stdout, str_of(s->values[i].name));
+		(void)printf("=%" PRIu64 "\n", s->values[i].value);
+	}
+	(void)printf("uptime=%" PRIu64 "\nuptime.human=%s\n", uptime, format_span((int64_t)uptime, span));
+}
+
+static void
+stats_json(const struct status *s)
+{
+	struct json j;
+	size_t i;
+
+	json_init(&j, stdout);
+	json_begin_object(&j, NULL);
+	for (i = 0; i < s->count; i++)
+		json_u64(&j, s->values[i].name, s->values[i].value);
+	json_end_object(&j);
+	json_end_line(&j);
+}
+
+int
+show_stats(const struct options *options, const char *const *args)
+{
+	(void)args;
+	return with_status(options, stats_print, stats_json);
+}
+
+/* --- queue and envelope --- */
+
+/* How a listing is written. */
+struct listing {
+	const struct options *options;
+	bool one; /* only the recipient of that number */
+	uint64_t number;
+	entry_print_fn *print;
+	uint64_t shown;
+	int64_t now_ms;
+	struct json json;
+};
+
+static void
+list_entry(struct listing *l, const struct msg_queue_entry *entry)
+{
+	if (l->one && entry->number != l->number)
+		return;
+	if (l->options->json)
+		entry_json(&l->json, entry);
+	else
+		l->print(stdout, entry, l->shown == 0, l->now_ms);
+	l->shown++;
+}
+
+/* One page, behind *after. Returns false with err set; *more tells whether there may be another. */
+static bool
+list_page(struct listing *l, struct wire *w, struct msg_queue_list *after, bool *more, struct error *err)
+{
+	union proto_message msg;
+	enum proto_type type;
+	uint64_t count = 0;
+
+	if (!wire_ask(w, PROTO_QUEUE_LIST_TYPE, after, err))
+		return false;
+	for (;;) {
+		if (!wire_next(w, &type, &msg, err))
+			return false;
+		if (type != PROTO_QUEUE_ENTRY_TYPE)
+			break;
+		list_entry(l, &msg.queue_entry);
+		after->after_message = msg.queue_entry.message;
+		after->after_number = msg.queue_entry.number;
+		count++;
+	}
+	*more = count == after->limit;
+	return true;
+}
+
+static int
+list(const struct options *options, uint64_t message, struct listing *l)
+{
+	struct msg_queue_list after = { .message = message, .limit = CTL_PAGE };
+	struct wire *w = answer_connect(options);
+	struct error err;
+	bool more = true;
+
+	if (w == NULL)
+		return COMMAND_NOT_RUNNING;
+	l->options = options;
+	l->now_ms = (int64_t)time(NULL) * 1000;
+	json_init(&l->json, stdout);
+	if (options->json)
+		json_begin_array(&l->json, NULL);
+	while (more)
+		if (!list_page(l, w, &after, &more, &err))
+			return answer_failed(options, w, &err);
+	if (message != 0 && l->shown == 0 && !options->json) {
+		(void)error_set(&err, ERROR_PERMANENT, "no such message in the queue, or not yours");
+		return answer_failed(options, w, &err);
+	}
+	if (options->json) {
+		json_end_array(&l->json);
+		json_end_line(&l->json);
+	}
+	return message != 0 && l->shown == 0 ? (wire_close(w), COMMAND_FAILED) : answer_done(w);
+}
+
+int
+show_queue(const struct options *options, const char *const *args)
+{
+	struct listing l = { .print = entry_print_line };
+
+	(void)args;
+	return list(options, 0, &l);
+}
+
+int
+show_envelope(const struct options *options, const char *const *args)
+{
+	struct listing l = { .print = entry_print_whole };
+	uint64_t message;
+
+	if (!format_read_id(args[0], &message, &l.one, &l.number))
+		return answer_no_id(args[0]);
+	return list(options, message, &l);
+}
+
+/* --- message --- */
+
+/* Writes one piece; of a character that is cut at its end the front is left for the next. Returns how much was taken. */
+static size_t
+put_piece(const struct options *options, struct json *j, struct str piece)
+{
+	size_t whole = utf8_whole(piece);
+
+	if (options->raw) {
+		(void)fwrite(piece.ptr, 1, piece.len, stdout);
+		return piece.len;
+	}
+	/* A CR whose LF is to come stays, too, so that it can be left out. */
+	if (whole > 1 && whole == piece.len && piece.ptr[whole - 1] == '\r')
+		whole--;
+	piece.len = whole > 0 ? whole : piece.len;
+	if (options->json)
+		json_string_part(j, piece);
+	else
+		format_put_lines(stdout, piece);
+	return piece.len;
+}
+
+static bool
+put_message(const struct options *options, struct wire *w, uint64_t message, struct json *j, struct error *err)
+{
+	union proto_message msg;
+	enum proto_type type;
+	uint64_t offset = 0;
+
+	for (;;) {
+		if (!WIRE_ASK(w, QUEUE_READ, queue_read, err, .message = message, .offset = offset) ||
+		    !wire_next(w, &type, &msg, err))
+			return false;
+		if (type != PROTO_QUEUE_TEXT_TYPE || msg.queue_text.bytes.len == 0)
+			return true;
+		if (offset == 0 && options->json) {
+			json_begin_object(j, NULL);
+			json_begin_string(j, "text");
+		}
+		offset += put_piece(options, j, msg.queue_text.bytes);
+	}
+}
+
+int
+show_message(const struct options *options, const char *const *args)
+{
+	uint64_t message, number;
+	struct error err;
+	struct wire *w;
+	struct json j;
+	bool one;
+
+	if (!format_read_id(args[0], &message, &one, &number))
+		return answer_no_id(args[0]);
+	w = answer_connect(options);
+	if (w == NULL)
+		return COMMAND_NOT_RUNNING;
+	json_init(&j, stdout);
+	if (!put_message(options, w, message, &j, &err))
+		return answer_failed(options, w, &err);
+	if (options->json && j.comma) {
+		json_end_string(&j);
+		json_end_object(&j);
+		json_end_line(&j);
+	}
+	return answer_done(w);
+}
