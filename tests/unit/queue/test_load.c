@@ -105,7 +105,7 @@ test_what_comes_before_the_cursor_is_found(void **state)
 		last = send_message(smtpd, "out/far.example", 1);
 	(void)hear(smtpd, PROTO_DONE_TYPE, last);
 	relay = world_join(PROTO_KIND_RELAY, 0);
-	for (i = 0; i < MANY - 60; i++)
+	for (i = 0; i < MANY - 94; i++)
 		(void)deliver_one(relay);
 	settle_down();
 	d = destination_named("out/far.example");
@@ -117,7 +117,7 @@ test_what_comes_before_the_cursor_is_found(void **state)
 	entry.message = last;
 	destination_note(d, &entry);
 	destination_settle(d);
-	for (i = 0; i < 60; i++)
+	for (i = 0; i < 94; i++)
 		(void)deliver_one(relay);
 	WAIT_FOR(messages_stored() == 0);
 	settle_down();
