@@ -123,12 +123,16 @@ start(void)
 
 /* --- the end --- */
 
-/* All that came is on disk, and all that was handed out has its answer there. */
+/*
+ * All that came is on disk, and all that was handed out has its answer there. A smtpd that is still there has sessions whose
+ * message is yet to come.
+ */
 static void
 look_whether_drained(void *arg)
 {
 	(void)arg;
-	if (core.running > 0 || transactions_count() > 0 || committer_pending(core.committer) > 0) {
+	if (process_peer_next(PROTO_KIND_SMTPD, NULL) != NULL || core.running > 0 || transactions_count() > 0 ||
+	    committer_pending(core.committer) > 0) {
 		mailboxes_close_idle();
 		loop_timer_start(&drain_timer, DRAIN_LOOK_MS);
 		return;

@@ -139,7 +139,7 @@ static bool
 must_refuse(const struct client *c, enum proto_refusal *reason)
 {
 	*reason = room_is_left() ? PROTO_REFUSAL_TEMPORARY : PROTO_REFUSAL_NO_ROOM;
-	return core.draining || !room_is_left() || c->count >= QUEUE_TRANSACTIONS_MAX ||
+	return !room_is_left() || c->count >= QUEUE_TRANSACTIONS_MAX ||
 	    incoming.bytes > QUEUE_WINDOWS_BYTES - QUEUE_WINDOW_BYTES;
 }
 
