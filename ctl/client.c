@@ -325,19 +325,29 @@ forward(struct client *c, enum proto_type type, const union proto_message *msg)
 		end_answer(c, false, 0, S("the queue is not running; see the log"));
 }
 
+/* The message that a request is about, 0 where it is about none or all. */
+static uint64_t
+message_of(enum proto_type type, const union proto_message *msg)
+{
+	if (type == PROTO_QUEUE_REMOVE_TYPE)
+		return msg->queue_remove.message;
+	return type == PROTO_QUEUE_SCHEDULE_TYPE ? msg->queue_schedule.message : 0;
+}
+
 static void
 log_request(const struct client *c, enum proto_type type, const union proto_message *msg)
 {
+	uint64_t message = message_of(type, msg);
 	char address[VERB_BY_MAX];
-	uint64_t message = type == PROTO_QUEUE_REMOVE_TYPE ? msg->queue_remove.message
-	    : type == PROTO_QUEUE_SCHEDULE_TYPE            ? msg->queue_schedule.message
-							   : 0;
 
 	if (!c->verb->changes)
 		return;
 	(void)snprintf(address, sizeof(address), "local:%u", c->who.uid);
-	log_notice("control", log_text(LOG_FIELD_address, address), log_text(LOG_FIELD_command, c->verb->name),
-	    log_hex(LOG_FIELD_message, message));
+	if (message == 0)
+		log_notice("control", log_text(LOG_FIELD_address, address), log_text(LOG_FIELD_command, c->verb->name));
+	else
+		log_notice("control", log_text(LOG_FIELD_address, address), log_text(LOG_FIELD_command, c->verb->name),
+		    log_hex(LOG_FIELD_message, message));
 }
 
 static bool

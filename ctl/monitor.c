@@ -44,14 +44,16 @@ static const struct column columns[] = {
 
 enum { COLUMNS = sizeof(columns) / sizeof(columns[0]) };
 
+#define ABSENT UINT64_MAX /* no process counts it */
+
 static void
 sum(const struct status *s, uint64_t values[COLUMNS])
 {
 	size_t i, n;
 
 	for (i = 0; i < COLUMNS; i++) {
-		values[i] = 0;
-		for (n = 0; n < SUMMANDS_MAX && columns[i].names[n] != NULL; n++)
+		values[i] = status_has(s, columns[i].names[0]) ? 0 : ABSENT;
+		for (n = 0; values[i] != ABSENT && n < SUMMANDS_MAX && columns[i].names[n] != NULL; n++)
 			values[i] += status_value(s, columns[i].names[n]);
 	}
 }
@@ -74,10 +76,14 @@ print_line(const struct options *options, const uint64_t now[COLUMNS], const uin
 		json_begin_object(&j, NULL);
 	for (i = 0; i < COLUMNS; i++) {
 		uint64_t value = shown(i, now[i], before[i]);
-		if (options->json)
+		if (now[i] == ABSENT) {
+			if (!options->json)
+				(void)printf("%*s", columns[i].width, "-");
+		} else if (options->json) {
 			json_u64(&j, columns[i].key, value);
-		else
+		} else {
 			(void)printf("%*" PRIu64, columns[i].width, value);
+		}
 	}
 	if (options->json)
 		json_end_object(&j);

@@ -31,7 +31,8 @@ status_json(const struct status *s)
 	json_text(&j, "mda", status_value(s, "paused.mda") != 0 ? "paused" : "running");
 	json_text(&j, "mta", status_value(s, "paused.mta") != 0 ? "paused" : "running");
 	json_u64(&j, "sessions", status_value(s, "smtp.session"));
-	json_u64(&j, "envelopes", status_value(s, "scheduler.envelope"));
+	if (status_has(s, "scheduler.envelope"))
+		json_u64(&j, "envelopes", status_value(s, "scheduler.envelope"));
 	json_u64(&j, "inflight", status_value(s, "scheduler.envelope.inflight"));
 	json_bool(&j, "complete", status_value(s, "incomplete") == 0);
 	json_end_object(&j);
@@ -46,9 +47,10 @@ status_print(const struct status *s)
 
 	for (i = 0; i < sizeof(services) / sizeof(services[0]); i++)
 		(void)printf("%s %s\n", services[i][0], status_value(s, services[i][1]) != 0 ? "paused" : "running");
-	(void)printf("%" PRIu64 " sessions, %" PRIu64 " envelopes in the queue, %" PRIu64 " being delivered\n",
-	    status_value(s, "smtp.session"), status_value(s, "scheduler.envelope"),
-	    status_value(s, "scheduler.envelope.inflight"));
+	(void)printf("%" PRIu64 " sessions, ", status_value(s, "smtp.session"));
+	if (status_has(s, "scheduler.envelope"))
+		(void)printf("%" PRIu64 " envelopes in the queue, ", status_value(s, "scheduler.envelope"));
+	(void)printf("%" PRIu64 " being delivered\n", status_value(s, "scheduler.envelope.inflight"));
 	(void)printf("postern %s, up %s\n", s->version, format_span((int64_t)status_value(s, "uptime"), span));
 	if (status_value(s, "incomplete") != 0)
 		(void)printf("a process did not answer; see the log\n");
@@ -168,13 +170,15 @@ list(const struct options *options, uint64_t message, struct listing *l)
 {
 	struct msg_queue_list after = { .message = message, .limit = CTL_PAGE };
 	struct wire *w = answer_connect(options);
+	struct timespec now;
 	struct error err;
 	bool more = true;
 
 	if (w == NULL)
 		return COMMAND_NOT_RUNNING;
 	l->options = options;
-	l->now_ms = (int64_t)time(NULL) * 1000;
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	l->now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 	json_init(&l->json, stdout);
 	if (options->json)
 		json_begin_array(&l->json, NULL);
@@ -189,7 +193,9 @@ list(const struct options *options, uint64_t message, struct listing *l)
 		json_end_array(&l->json);
 		json_end_line(&l->json);
 	}
-	return message != 0 && l->shown == 0 ? (wire_close(w), COMMAND_FAILED) : answer_done(w);
+	if (answer_done(w) != COMMAND_OK || (message != 0 && l->shown == 0))
+		return COMMAND_FAILED;
+	return COMMAND_OK;
 }
 
 int

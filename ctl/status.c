@@ -4,34 +4,34 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct status_value *
-find(struct status *s, const char *name)
+/* Its index, count where there is none. */
+static size_t
+find(const struct status *s, const char *name)
 {
-	size_t i;
+	size_t i = 0;
 
-	for (i = 0; i < s->count; i++)
-		if (strcmp(s->values[i].name, name) == 0)
-			return &s->values[i];
-	return NULL;
+	while (i < s->count && strcmp(s->values[i].name, name) != 0)
+		i++;
+	return i;
 }
 
 static void
 add(struct status *s, const struct msg_status_value *value)
 {
 	char name[STATUS_NAME_MAX + 1];
-	struct status_value *row;
+	size_t i;
 
 	if (!str_copy(value->name, name, sizeof(name)))
 		return;
-	row = find(s, name);
-	if (row == NULL) {
-		if (s->count == CTL_VALUES_MAX)
-			return;
-		row = &s->values[s->count++];
-		memcpy(row->name, name, sizeof(name));
-		row->value = 0;
+	i = find(s, name);
+	if (i == CTL_VALUES_MAX)
+		return;
+	if (i == s->count) {
+		memcpy(s->values[i].name, name, sizeof(name));
+		s->values[i].value = 0;
+		s->count++;
 	}
-	row->value += value->value;
+	s->values[i].value += value->value;
 }
 
 static int
@@ -60,13 +60,16 @@ status_get(struct wire *w, struct status *out, struct error *err)
 	return true;
 }
 
+bool
+status_has(const struct status *s, const char *name)
+{
+	return find(s, name) < s->count;
+}
+
 uint64_t
 status_value(const struct status *s, const char *name)
 {
-	size_t i;
+	size_t i = find(s, name);
 
-	for (i = 0; i < s->count; i++)
-		if (strcmp(s->values[i].name, name) == 0)
-			return s->values[i].value;
-	return 0;
+	return i < s->count ? s->values[i].value : 0;
 }

@@ -25,6 +25,8 @@ struct status {
 /* Asks for them; sorted by name. Returns false with err set. */
 bool status_get(struct wire *w, struct status *out, struct error *err);
 
+bool status_has(const struct status *s, const char *name);
+
 /* The value of that name, 0 where there is none. */
 uint64_t status_value(const struct status *s, const char *name);
 

@@ -213,7 +213,7 @@ finish(struct maildir *m, struct outcome *o)
 		(void)unlinkat(m->new, m->name, 0); /* it will come again */
 		return false;
 	}
-	return outcome_set(o, OUTCOME_DELIVERED, "to Maildir");
+	return outcome_set(o, OUTCOME_DELIVERED, "Maildir");
 }
 
 bool

@@ -363,7 +363,7 @@ finish(struct mbox *m, struct outcome *o)
 		return outcome_errno(o, errno, "cannot sync mbox");
 	if (m->created && fsync(m->dir) == -1)
 		return outcome_errno(o, errno, "cannot sync the directory of mbox");
-	return outcome_set(o, OUTCOME_DELIVERED, "to mbox");
+	return outcome_set(o, OUTCOME_DELIVERED, "mbox");
 }
 
 bool

@@ -15,7 +15,7 @@ struct ending {
 
 /* clang-format off */
 static const struct ending endings[OUTCOME_COUNT] = {
-	[OUTCOME_DELIVERED] = { PROTO_RESULT_DELIVERED, 250, "2.0.0", "delivered" },
+	[OUTCOME_DELIVERED] = { PROTO_RESULT_DELIVERED, 250, "2.0.0", "delivered to" },
 	[OUTCOME_LOOP]      = { PROTO_RESULT_FAILED,    554, "5.4.6", "mail loop, delivered before to" },
 	[OUTCOME_NO_PLACE]  = { PROTO_RESULT_FAILED,    554, "5.3.5", "no mailbox name" },
 	[OUTCOME_UNSAFE]    = { PROTO_RESULT_DEFERRED,  451, "4.3.0", "mailbox refused" },
@@ -37,10 +37,12 @@ static const struct {
 static void
 fill(struct outcome *o, const struct ending *ending, const char *more)
 {
+	const char *separator = ending->result == PROTO_RESULT_DELIVERED ? " " : ": ";
+
 	o->result = ending->result;
 	o->code = ending->code;
 	o->enhanced = ending->enhanced;
-	(void)snprintf(o->text, sizeof(o->text), "%s%s%s", ending->text, more[0] == '\0' ? "" : ": ", more);
+	(void)snprintf(o->text, sizeof(o->text), "%s%s%s", ending->text, more[0] == '\0' ? "" : separator, more);
 }
 
 bool
