@@ -30,6 +30,7 @@
 	L(SMTPD_MESSAGE_MS,            3600000, "milliseconds for a whole message") \
 	L(SMTPD_ROUTER_MS,             60000,   "milliseconds for the router to answer; then 451") \
 	L(SMTPD_QUEUE_MS,              300000,  "milliseconds for the queue to store a message; then 451") \
+	L(SMTPD_DRAIN_MS,              3000,    "milliseconds for a transaction that runs to end when the daemon stops; then 421") \
 	L(SMTPD_ACCEPT_BACKOFF_MS,     100,     "milliseconds without accepting when descriptors have run out")
 
 enum {

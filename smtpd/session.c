@@ -53,6 +53,7 @@ static struct {
 	const char *hostname;
 	bool draining;
 	void (*drained)(void);
+	struct loop_timer drain_timer;
 	char block[READ_SIZE]; /* one read at a time, whatever the number of sessions */
 } self = { .by_id = RB_INITIALIZER(&self.by_id), .clients = RB_INITIALIZER(&self.clients) };
 
@@ -563,6 +564,21 @@ session_close(struct session *s, const char *reason)
 		self.drained();
 }
 
+/* What waits for the queue's word hears it; all others had their time. */
+static void
+drain_over(void *arg)
+{
+	struct session *s;
+
+	(void)arg;
+	for (s = session_next(NULL); s != NULL; s = session_next(s)) {
+		if (s->state == STATE_STORE || s->state == STATE_CLOSING)
+			continue;
+		session_end(s, REPLY_SHUTTING_DOWN);
+		session_wake(s);
+	}
+}
+
 void
 session_drain_all(void (*fn)(void))
 {
@@ -570,6 +586,8 @@ session_drain_all(void (*fn)(void))
 
 	self.draining = true;
 	self.drained = fn;
+	loop_timer_init(&self.drain_timer, drain_over, NULL);
+	loop_timer_start(&self.drain_timer, SMTPD_DRAIN_MS);
 	if (self.count == 0)
 		fn();
 	for (s = session_next(NULL); s != NULL; s = session_next(s))
