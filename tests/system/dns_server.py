@@ -2,8 +2,8 @@
 """A name server on a free port of loopback, UDP and TCP, for `dns server "127.0.0.1@PORT"`.
 
 `zone` maps a name to a list of "TYPE value" strings, or to a behaviour: SERVFAIL, REFUSED, SILENT (no answer) or TRUNCATE
-(by UDP: ask again by TCP; then ("TRUNCATE", [...]) holds the records), or to bytes, which are sent as they are behind the id. Aliases are followed, as a resolver
-would. What is not there does not exist.
+(by UDP: ask again by TCP; then ("TRUNCATE", [...]) holds the records), or to bytes, which are sent as they are behind the
+id. Aliases are followed, as a resolver would. What is not there does not exist.
 """
 
 import socket
@@ -28,20 +28,20 @@ SERVFAIL, REFUSED, SILENT, TRUNCATE = "SERVFAIL", "REFUSED", "SILENT", "TRUNCATE
 class DnsServer:
     """Serves zone, which may be changed while it runs, until stop."""
 
-    def __init__(self, zone=None):
+    def __init__(self, zone=None, port=0):
         self.zone = dict(zone or {})
         self.asked = []
-        self.udp, self.tcp = self.bind()
+        self.udp, self.tcp = self.bind(port)
         self.port = self.udp.server_address[1]
         self.threads = [threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
                         for server in (self.udp, self.tcp)]
         for thread in self.threads:
             thread.start()
 
-    def bind(self):
-        """Both kinds of socket on one port, which neither is taken before."""
+    def bind(self, port):
+        """Both kinds of socket on one port, any that is free for both where port is 0."""
         for _ in range(TRIES_MAX):
-            udp = Server(("127.0.0.1", 0), DatagramHandler, self, socket.SOCK_DGRAM)
+            udp = Server(("127.0.0.1", port), DatagramHandler, self, socket.SOCK_DGRAM)
             try:
                 return udp, Server(udp.server_address, StreamHandler, self, socket.SOCK_STREAM)
             except OSError:
@@ -79,7 +79,7 @@ class DnsServer:
             response.flags |= dns.flags.TC
         else:
             self.fill(response, name, question.rdtype)
-        return response.to_wire()
+        return response.to_wire(max_size=65535)
 
     def fill(self, response, name, rdtype):
         wanted = dns.rdatatype.to_text(rdtype)
@@ -105,7 +105,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     """socketserver's loop for either kind of socket."""
 
     daemon_threads = True
-    allow_reuse_address = False
+    allow_reuse_address = True
 
     def __init__(self, address, handler, zones, kind):
         self.socket_type = kind
