@@ -51,6 +51,20 @@ answer(struct peer *peer, uint64_t id, bool ok, uint64_t count, const char *text
 
 /* --- numbers --- */
 
+static uint64_t
+count_waiting(void)
+{
+	struct error err;
+	struct store_txn *txn = store_read(core.store, &err);
+	uint64_t waiting;
+
+	if (txn == NULL)
+		return 0;
+	waiting = store_waiting(txn);
+	store_read_end(txn);
+	return waiting;
+}
+
 bool
 control_status(struct peer *peer, uint64_t id, const union proto_message *msg, int fd)
 {
@@ -61,7 +75,8 @@ control_status(struct peer *peer, uint64_t id, const union proto_message *msg, i
 #define C(member, name) { name, core.counters.member },
 		COUNTERS(C)
 #undef C
-		    { "scheduler.envelope.inflight", core.running },
+		    { "scheduler.envelope", count_waiting() },
+		{ "scheduler.envelope.inflight", core.running },
 		{ "mda.running", mailboxes_count() },
 		{ "queue.destinations", destinations_count() },
 		{ "queue.loaded", deliveries_loaded() },

@@ -166,6 +166,9 @@ struct store_entry {
 enum store_found store_next_entry(
     struct store_txn *txn, uint64_t destination, const struct store_entry *after, struct store_entry *out);
 
+/* How many recipients wait, of all destinations. */
+uint64_t store_waiting(struct store_txn *txn);
+
 /* The first expiry entry at or behind (*expires_ms, *message), which it then is. */
 enum store_found store_first_expiry(struct store_txn *txn, uint64_t *expires_ms, uint64_t *message);
 

@@ -470,3 +470,11 @@ store_next_entry(struct store_txn *txn, uint64_t destination, const struct store
 	    (struct store_entry){ .due_us = key_u64(key, 8), .message = key_u64(key, 16), .number = key_u32(key, 24) };
 	return STORE_FOUND;
 }
+
+uint64_t
+store_waiting(struct store_txn *txn)
+{
+	MDB_stat stat;
+
+	return mdb_stat(txn->txn, txn->store->databases[DB_SCHEDULE], &stat) == 0 ? stat.ms_entries : 0;
+}

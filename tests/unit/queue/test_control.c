@@ -220,15 +220,30 @@ test_all_can_be_removed_loaded_or_not(void **state)
 	expect_consistent();
 }
 
+static uint64_t
+value_of(struct end *control, uint64_t id, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < control->heard_count; i++)
+		if (control->heard[i].type == PROTO_STATUS_VALUE_TYPE && control->heard[i].id == id &&
+		    str_equal(control->heard[i].msg.status_value.name, str_of(name)))
+			return control->heard[i].msg.status_value.value;
+	fail_msg("no value %s", name);
+	return 0;
+}
+
 static void
 test_numbers_are_told(void **state)
 {
-	struct end *control = world_join(PROTO_KIND_CONTROL, 0);
+	struct end *smtpd = join_smtpd(0), *control = world_join(PROTO_KIND_CONTROL, 0);
 
 	(void)state;
+	(void)store_of(smtpd, JOE, "out/a.example", 3);
 	SEND(control->channel, STATUS_ASK, status_ask, 1, .nothing = false);
 	assert_true(answered(control, 1)->ok);
-	assert_true(str_equal(hear(control, PROTO_STATUS_VALUE_TYPE, 1)->msg.status_value.name, S("queue.accepted")));
+	assert_int_equal(value_of(control, 1, "queue.accepted"), 1);
+	assert_int_equal(value_of(control, 1, "scheduler.envelope"), 3);
 }
 
 /* --- expiry --- */
