@@ -15,7 +15,7 @@
 	L(RESOLVER_MSG_CACHE_KIB,  1024, "KiB of answers kept") \
 	L(RESOLVER_RRSET_CACHE_KIB, 2048, "KiB of records kept") \
 	L(RESOLVER_SERVERS_MAX,    1000, "name servers whose speed is kept") \
-	L(RESOLVER_QUERIES_MAX,     512, "queries on the network at a time") \
+	L(RESOLVER_QUERIES_MAX,     256, "queries on the network at a time") \
 	L(RESOLVER_TCP_MAX,          20, "of them by TCP")
 /* clang-format on */
 

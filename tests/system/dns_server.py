@@ -3,13 +3,14 @@
 
 `zone` maps a name to a list of "TYPE value" strings, or to a behaviour: SERVFAIL, REFUSED, SILENT (no answer) or TRUNCATE
 (by UDP: ask again by TCP; then ("TRUNCATE", [...]) holds the records), or to bytes, which are sent as they are behind the
-id. Aliases are followed, as a resolver would. What is not there does not exist.
+id. Aliases are followed, as a resolver would. What is not there does not exist. `slow` maps a name to the seconds its answers take.
 """
 
 import socket
 import socketserver
 import struct
 import threading
+import time
 
 import dns.flags
 import dns.message
@@ -31,6 +32,7 @@ class DnsServer:
     def __init__(self, zone=None, port=0):
         self.zone = dict(zone or {})
         self.asked = []
+        self.slow = {}
         self.udp, self.tcp = self.bind(port)
         self.port = self.udp.server_address[1]
         self.threads = [threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
@@ -67,6 +69,7 @@ class DnsServer:
         question = query.question[0]
         name = question.name.to_text(omit_final_dot=True).lower()
         self.asked.append((name, dns.rdatatype.to_text(question.rdtype)))
+        time.sleep(self.slow.get(name, 0))
         entry = self.zone.get(name)
         if entry == SILENT:
             return None
