@@ -30,6 +30,7 @@
 	L(SENDMAIL_RETRY_MIN_MS,   100,       "milliseconds before the first new attempt to reach the daemon") \
 	L(SENDMAIL_RETRY_MAX_MS,   5 * 1000,  "milliseconds between attempts at the most") \
 	L(SENDMAIL_REPLY_MS,       10 * 60 * 1000, "milliseconds to wait for a reply of the daemon") \
+	L(SENDMAIL_LINGER_MS,      60 * 1000, "milliseconds that -bs waits for a word of the daemon when its input is over") \
 	L(SENDMAIL_REPLY_LINE_MAX, 2048,      "bytes of a line of a reply") \
 	L(SENDMAIL_REPLY_LINES_MAX, 100,      "lines of one reply") \
 	L(SENDMAIL_HEADER_MAX,     1024 * 1024, "bytes of a header") \

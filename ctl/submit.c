@@ -6,7 +6,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -299,14 +298,13 @@ submit_pass_through(const char *socket, int64_t wait_ms, int in, int out, struct
 	ready[0] = (struct pollfd){ .fd = d.fd, .events = POLLIN };
 	ready[1] = (struct pollfd){ .fd = in, .events = POLLIN };
 	for (;;) {
-		if (poll(ready, 2, -1) == -1 && errno != EINTR)
+		int count = poll(ready, 2, ready[1].fd == -1 ? SENDMAIL_LINGER_MS : -1);
+		if (count == 0 || (count == -1 && errno != EINTR))
 			break;
-		if (ready[0].revents != 0 && !pass(d.fd, out))
+		if (count > 0 && ready[0].revents != 0 && !pass(d.fd, out))
 			break;
-		if (ready[1].revents != 0 && !pass(in, d.fd)) {
-			ready[1].fd = -1; /* the daemon answers what it has got, and closes */
-			(void)shutdown(d.fd, SHUT_WR);
-		}
+		if (count > 0 && ready[1].revents != 0 && !pass(in, d.fd))
+			ready[1].fd = -1; /* not said to the daemon: it would break off what it is about to answer */
 	}
 	dialogue_close(&d);
 	return true;

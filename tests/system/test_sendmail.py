@@ -70,7 +70,7 @@ def test_users_without_domain_are_of_this_machine(house):
 def test_recipients_of_the_header_and_no_bcc(house):
     sendmail(house, "-t", "-oi", text=b"To: Ann <a@r.example>, b@r.example\nBcc: c@r.example\n\nx\n.\ny\n")
     house.sink.wait(1)
-    message = house.sink.messages[0]
+    message = house.sink.mails[0]
     assert sorted(message.recipients) == ["a@r.example", "b@r.example", "c@r.example"]
     assert b"c@r.example" not in message.data
     assert message.data.endswith(b"x\r\n.\r\ny\r\n")
