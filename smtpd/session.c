@@ -48,6 +48,7 @@ static struct {
 	struct clients clients;
 	size_t count;
 	size_t count_local;
+	uint64_t connected; /* since the start */
 	size_t max;
 	uint64_t next_id;
 	const char *hostname;
@@ -91,6 +92,12 @@ size_t
 session_count_local(void)
 {
 	return self.count_local;
+}
+
+uint64_t
+session_count_connected(void)
+{
+	return self.connected;
 }
 
 bool
@@ -513,6 +520,7 @@ session_new(const struct listener *listener, int fd, const struct sockaddr *peer
 	(void)RB_INSERT(sessions, &self.by_id, s);
 	welcome = count_client(s);
 	self.count++;
+	self.connected++;
 	self.count_local += s->local;
 	log_info("connected", log_hex(LOG_FIELD_session, s->id), log_text(LOG_FIELD_address, s->address),
 	    log_text(LOG_FIELD_listener, listener->name));

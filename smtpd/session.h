@@ -91,6 +91,7 @@ struct session *session_find(uint64_t id);
 struct session *session_next(struct session *after); /* NULL begins, and ends */
 size_t session_count(void);
 size_t session_count_local(void);
+uint64_t session_count_connected(void); /* since the start */
 
 /* Draining: idle sessions end, others when their transaction is over; then fn is called. */
 void session_drain_all(void (*fn)(void));

@@ -169,13 +169,22 @@ on_refused(struct peer *peer, uint64_t id, const union proto_message *msg, int f
 static bool
 on_status(struct peer *peer, uint64_t id, const union proto_message *msg, int fd)
 {
+	const struct {
+		struct str name;
+		uint64_t value;
+	} values[] = {
+		{ STR("smtp.session"), session_count() },
+		{ STR("smtp.session.local"), session_count_local() },
+		{ STR("smtp.connected"), session_count_connected() },
+		{ STR("smtp.disconnected"), session_count_connected() - session_count() },
+		{ STR("smtp.accepted"), transaction_count_accepted() },
+	};
+	size_t i;
+
 	(void)msg;
 	(void)fd;
-	SEND(peer->channel, STATUS_VALUE, status_value, id, .name = S("smtp.session"), .value = session_count());
-	SEND(peer->channel, STATUS_VALUE, status_value, id, .name = S("smtp.session.local"),
-	    .value = session_count_local());
-	SEND(peer->channel, STATUS_VALUE, status_value, id, .name = S("smtp.accepted"),
-	    .value = transaction_count_accepted());
+	for (i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+		SEND(peer->channel, STATUS_VALUE, status_value, id, .name = values[i].name, .value = values[i].value);
 	SEND(peer->channel, ANSWER_END, answer_end, id, .ok = true);
 	return true;
 }
