@@ -130,8 +130,8 @@ put_data(struct client *c)
 }
 
 /*
- * Where PIPELINING is offered all commands leave at once (RFC 2920 section 3.1), only not more of them than a server can
- * surely take before it writes replies.
+ * Where PIPELINING is offered all commands leave at once (RFC 2920 section 3.1), only not more of them than a server
+ * can surely take before it writes replies.
  */
 static void
 put_ahead(struct client *c)
@@ -209,8 +209,8 @@ refuse_unexpected(struct client *c, const struct reply *r)
 }
 
 /*
- * A connection that has been used may have been closed by the server just when the job came. That says nothing about the
- * job, which is tried once more over a new one.
+ * A connection that has been used may have been closed by the server just when the job came. That says nothing about
+ * the job, which is tried once more over a new one.
  */
 static void
 begin_again(struct client *c, const struct reply *r)

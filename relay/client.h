@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The SMTP client (RFC 5321 section 3): what is said over one connection, as a table of states and events. It does no I/O:
- * bytes of the server go in, bytes for the server gather in `out`, and whoever owns the connection says what was written.
- * That is how it knows that a reply is to a command which was really sent: one that comes early is never counted, and
- * only a 2xx behind the end of a message delivers it.
+ * The SMTP client (RFC 5321 section 3): what is said over one connection, as a table of states and events. It does no
+ * I/O: bytes of the server go in, bytes for the server gather in `out`, and whoever owns the connection says what was
+ * written. That is how it knows that a reply is to a command which was really sent: one that comes early is never
+ * counted, and only a 2xx behind the end of a message delivers it.
  */
 #ifndef RELAY_CLIENT_H
 #define RELAY_CLIENT_H
@@ -41,7 +41,10 @@ struct client_calls {
 	void (*opened)(void *arg);
 	/* There will be no session: what the server said or did, as a reply. The client is CLOSED. */
 	void (*refused)(void *arg, const struct reply *why);
-	/* The transaction is over and each recipient has its result. The client is READY or CLOSED. The callee ends the job. */
+	/*
+	 * The transaction is over and each recipient has its result. The client is READY or CLOSED. The callee ends the
+	 * job.
+	 */
 	void (*over)(void *arg, struct job *job);
 	/* A connection that had been used before was gone when the job came; nothing of it was answered. CLOSED. */
 	void (*again)(void *arg, struct job *job);

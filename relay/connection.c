@@ -119,8 +119,9 @@ flush_later(struct connection *n)
 /* --- reading --- */
 
 /*
- * A server that writes the replies to pipelined commands one by one, Nagle's algorithm on, sends the second when we have
- * acknowledged the first: at once then, instead of after the 40 ms for which the kernel hopes for data to go with it.
+ * A server that writes the replies to pipelined commands one by one, Nagle's algorithm on, sends the second when we
+ * have acknowledged the first: at once then, instead of after the 40 ms for which the kernel hopes for data to go with
+ * it.
  */
 static void
 acknowledge(const struct connection *n)

@@ -54,8 +54,8 @@ struct connection {
 };
 
 /*
- * Begins to connect to address. hop names the server in results, helo is what we call ourselves; both are copied and cut.
- * Returns NULL, with a temporary reply in why, when not even that is possible (no descriptor); else calls follow.
+ * Begins to connect to address. hop names the server in results, helo is what we call ourselves; both are copied and
+ * cut. Returns NULL, with a temporary reply in why, when not even that is possible (no descriptor); else calls follow.
  */
 struct connection *connection_open(const struct sockaddr *address, socklen_t len, const char *hop, const char *helo,
     const struct connection_calls *calls, struct reply *why);
@@ -64,8 +64,8 @@ struct connection *connection_open(const struct sockaddr *address, socklen_t len
 struct connection *connection_adopt(int fd, const char *hop, const char *helo, const struct connection_calls *calls);
 
 /*
- * Whether it may be given a job: the session is open, no transaction runs, and the socket holds nothing that was not asked
- * for. Looks at the socket.
+ * Whether it may be given a job: the session is open, no transaction runs, and the socket holds nothing that was not
+ * asked for. Looks at the socket.
  */
 bool connection_is_usable(struct connection *n);
 

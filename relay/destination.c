@@ -121,8 +121,8 @@ fail_job(struct job *job, enum proto_result result, const struct reply *why, con
 }
 
 /*
- * A host that greets with 5xx was not spoken to either: it says nothing about this message, so nobody's mail is given back
- * for it; and it will say the same to the next message, so the destination rests as if the host were down.
+ * A host that greets with 5xx was not spoken to either: it says nothing about this message, so nobody's mail is given
+ * back for it; and it will say the same to the next message, so the destination rests as if the host were down.
  */
 static void
 fail_waiting(struct destination *d)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Destinations of the jobs at hand: which of their jobs wait, over which connections they go, and what is tried to get
- * more. A job goes to an open connection of its destination, else to the first that gets free or can be made. When nothing
- * can be reached and no connection is left, all jobs that wait learn it together, so that a dead host costs one round of
- * attempts and not one for each.
+ * more. A job goes to an open connection of its destination, else to the first that gets free or can be made. When
+ * nothing can be reached and no connection is left, all jobs that wait learn it together, so that a dead host costs one
+ * round of attempts and not one for each.
  */
 #ifndef RELAY_DESTINATION_H
 #define RELAY_DESTINATION_H

@@ -18,7 +18,10 @@ struct extensions {
 	uint64_t size_max; /* bytes; 0: the server names none */
 };
 
-/* Takes line number (from 1) of the answer to EHLO; the first one is a greeting. A reply_line_fn, arg a struct extensions. */
+/*
+ * Takes line number (from 1) of the answer to EHLO; the first one is a greeting. A reply_line_fn, arg a struct
+ * extensions.
+ */
 void extensions_line(void *arg, unsigned number, struct str text);
 
 #endif

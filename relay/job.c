@@ -79,8 +79,8 @@ string_at(const struct job *job, size_t at)
 }
 
 /*
- * Addresses were checked when they were accepted; that they are again here, by the same parser, is what keeps a command to
- * one line whatever became of the queue.
+ * Addresses were checked when they were accepted; that they are again here, by the same parser, is what keeps a command
+ * to one line whatever became of the queue.
  */
 static const char *
 address_fault(struct str s, const char *syntax)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Jobs of the queue: one message for recipients of one destination, with the first piece of its text; the rest is pulled as
- * it is sent. A job knows which of its recipients have their result; when all have it, it ends and is gone. Each queue
- * process has a table of its own, so an id means something only beside the peer that gave it.
+ * Jobs of the queue: one message for recipients of one destination, with the first piece of its text; the rest is
+ * pulled as it is sent. A job knows which of its recipients have their result; when all have it, it ends and is gone.
+ * Each queue process has a table of its own, so an id means something only beside the peer that gave it.
  */
 #ifndef RELAY_JOB_H
 #define RELAY_JOB_H
@@ -80,9 +80,9 @@ void job_table_init(struct job_table *t, const struct job_calls *calls, void *ar
 void job_table_clear(struct job_table *t);
 
 /*
- * The messages of the queue. Each returns false when it breaks the rules: an id twice, more recipients than announced, a
- * piece that was not asked for. The last of them that a job needs makes calls->ready. piece: what came is for the client,
- * whose job it is, at the offset asked for.
+ * The messages of the queue. Each returns false when it breaks the rules: an id twice, more recipients than announced,
+ * a piece that was not asked for. The last of them that a job needs makes calls->ready. piece: what came is for the
+ * client, whose job it is, at the offset asked for.
  */
 bool job_take(struct job_table *t, uint64_t id, const struct msg_job *msg);
 bool job_take_rcpt(struct job_table *t, uint64_t id, const struct msg_job_rcpt *msg);

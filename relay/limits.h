@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Every limit of relay, by name: RFC 5321 section 4.5.3.2 for the time-outs, SECURITY for what a hostile server may make us
- * spend. Times are milliseconds.
+ * Every limit of relay, by name: RFC 5321 section 4.5.3.2 for the time-outs, SECURITY for what a hostile server may
+ * make us spend. Times are milliseconds.
  */
 #ifndef RELAY_LIMITS_H
 #define RELAY_LIMITS_H

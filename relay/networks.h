@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Which addresses a domain's MX or A records may send us to. A stranger chooses those records, so an address that is not of
- * the public Internet would let him reach into our own network through us: it is refused (SECURITY D06), unless the
- * configuration has it among `mta private-destinations`. The check is made on the very address that connect is given.
+ * Which addresses a domain's MX or A records may send us to. A stranger chooses those records, so an address that is
+ * not of the public Internet would let him reach into our own network through us: it is refused (SECURITY D06), unless
+ * the configuration has it among `mta private-destinations`. The check is made on the very address that connect is
+ * given.
  */
 #ifndef RELAY_NETWORKS_H
 #define RELAY_NETWORKS_H
@@ -21,7 +22,10 @@
  */
 bool networks_open(const struct config_table *excepted, struct error *err);
 
-/* As networks_open, with exceptions from a list of "ADDRESS[/BITS]" separated by blanks or newlines and no own addresses. */
+/*
+ * As networks_open, with exceptions from a list of "ADDRESS[/BITS]" separated by blanks or newlines and no own
+ * addresses.
+ */
 bool networks_set(struct str list, struct error *err);
 
 /* NULL when mail may go there; else what is wrong with the address, in a few words. */

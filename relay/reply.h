@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Replies of a server (RFC 5321 section 4.2), read as counted bytes as they come, one reply at a time. Strict about what
- * decides (code, separator, line end), indifferent to what is only text. The text leaves here as printable ASCII and is
- * never parsed again: whoever keeps it, in the queue, a DSN or the log, can trust its bytes.
+ * Replies of a server (RFC 5321 section 4.2), read as counted bytes as they come, one reply at a time. Strict about
+ * what decides (code, separator, line end), indifferent to what is only text. The text leaves here as printable ASCII
+ * and is never parsed again: whoever keeps it, in the queue, a DSN or the log, can trust its bytes.
  */
 #ifndef RELAY_REPLY_H
 #define RELAY_REPLY_H
@@ -52,7 +52,10 @@ void reply_make(struct reply *out, unsigned code, const char *fmt, ...) __attrib
 /* The text behind code and enhanced status: what the server said in words. */
 struct str reply_words(const struct reply *reply);
 
-/* Whether s begins with an enhanced status code of that class ('2', '4', '5'); *code is it, *rest what follows the space. */
+/*
+ * Whether s begins with an enhanced status code of that class ('2', '4', '5'); *code is it, *rest what follows the
+ * space.
+ */
 bool reply_cut_enhanced(struct str s, char class, struct str *code, struct str *rest);
 
 #endif

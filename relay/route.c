@@ -210,8 +210,8 @@ route_ask_again(void)
 }
 
 /*
- * A relay host comes from the configuration: what is wrong with it is for the administrator to mend, and no reason to give
- * mail back.
+ * A relay host comes from the configuration: what is wrong with it is for the administrator to mend, and no reason to
+ * give mail back.
  */
 static void
 misconfigured(struct question *q, struct str host, const char *what)

@@ -38,8 +38,8 @@ struct route {
 struct route_search;
 
 /*
- * A search is over: route, with a reference that is the callee's, or NULL and what each recipient is told, why, as result
- * (deferred or failed).
+ * A search is over: route, with a reference that is the callee's, or NULL and what each recipient is told, why, as
+ * result (deferred or failed).
  */
 typedef void route_done_fn(void *arg, struct route *route, enum proto_result result, const struct reply *why);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The one way by which content reaches a server after DATA (RFC 5321 section 4.5.2): dots are stuffed, the end is CRLF dot
- * CRLF, and a CR or LF that is not of a CRLF is never written, so nothing that we send can be read as an end or a command
- * by a server with looser ideas of a line. Content that holds one is refused, and the caller breaks off.
+ * The one way by which content reaches a server after DATA (RFC 5321 section 4.5.2): dots are stuffed, the end is CRLF
+ * dot CRLF, and a CR or LF that is not of a CRLF is never written, so nothing that we send can be read as an end or a
+ * command by a server with looser ideas of a line. Content that holds one is refused, and the caller breaks off.
  */
 #ifndef RELAY_WRITER_H
 #define RELAY_WRITER_H

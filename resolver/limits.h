@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* Every limit of resolver, by name: what a domain may make us spend (SECURITY D01, D02, D05), and what the caches may hold. */
+/*
+ * Every limit of resolver, by name: what a domain may make us spend (SECURITY D01, D02, D05), and what the caches may
+ * hold.
+ */
 #ifndef RESOLVER_LIMITS_H
 #define RESOLVER_LIMITS_H
 

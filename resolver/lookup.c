@@ -130,8 +130,8 @@ next_word(struct str *line)
 }
 
 /*
- * A name of hosts(5) answers questions for its address only: libunbound's own reading of the file would also answer that
- * the name has no MX.
+ * A name of hosts(5) answers questions for its address only: libunbound's own reading of the file would also answer
+ * that the name has no MX.
  */
 static bool
 add_name(struct str name, struct str address, struct error *err)

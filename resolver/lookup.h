@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Questions to the DNS, by libunbound on our event loop: its cache, its retries, its limits. It asks the name servers of
- * the configuration or of resolv.conf, and where there are none, finds out by itself from the root on.
+ * Questions to the DNS, by libunbound on our event loop: its cache, its retries, its limits. It asks the name servers
+ * of the configuration or of resolv.conf, and where there are none, finds out by itself from the root on.
  *
  * The validator is left out for now: nobody asks for security yet (DANE will), and with it a forwarder that strips
  * signatures would turn every answer of a signed domain into a failure. So every answer counts as insecure.
@@ -32,8 +32,8 @@ typedef void lookup_done_fn(void *arg, const struct lookup_answer *answer);
 struct lookup;
 
 /*
- * Reads resolv.conf and hosts, and finishes libunbound's set-up, which opens files: before confinement. Returns false, err
- * set, when libunbound cannot be set up or the configuration's name server is none.
+ * Reads resolv.conf and hosts, and finishes libunbound's set-up, which opens files: before confinement. Returns false,
+ * err set, when libunbound cannot be set up or the configuration's name server is none.
  */
 bool lookup_open(const struct config *config, struct error *err);
 

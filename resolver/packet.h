@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * DNS answers on the wire (RFC 1035 section 4), as far as mail routing needs them: the records of the answer section, in
- * order, each checked before it is shown. libunbound has rebuilt what it hands out, and still nothing here trusts a length
- * or a pointer.
+ * DNS answers on the wire (RFC 1035 section 4), as far as mail routing needs them: the records of the answer section,
+ * in order, each checked before it is shown. libunbound has rebuilt what it hands out, and still nothing here trusts a
+ * length or a pointer.
  */
 #ifndef RESOLVER_PACKET_H
 #define RESOLVER_PACKET_H
@@ -28,8 +28,9 @@ struct packet_record {
 typedef void packet_record_fn(void *arg, const struct packet_record *record);
 
 /*
- * Calls fn for each A, AAAA, CNAME and MX record of class IN in the answer. Returns false when the packet is broken: it is
- * cut, a name is too long or points forward, a length is wrong; fn may have been called by then. *rcode is set on success.
+ * Calls fn for each A, AAAA, CNAME and MX record of class IN in the answer. Returns false when the packet is broken: it
+ * is cut, a name is too long or points forward, a length is wrong; fn may have been called by then. *rcode is set on
+ * success.
  */
 bool packet_read(struct str packet, unsigned *rcode, packet_record_fn *fn, void *arg);
 

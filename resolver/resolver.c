@@ -59,8 +59,8 @@ send_end(void *owner, uint64_t id, enum proto_route status, const char *text)
 static const struct route_calls calls = { send_host, send_end };
 
 /*
- * Loopback is not among them: relay refuses it anyway, and where the configuration makes it a private destination, it is
- * meant to be one.
+ * Loopback is not among them: relay refuses it anyway, and where the configuration makes it a private destination, it
+ * is meant to be one.
  */
 static void
 add_own(const struct sockaddr *address)

@@ -227,8 +227,8 @@ take_address(void *arg, const struct packet_record *record)
 }
 
 /*
- * Reads the answer to q, named for people. Returns false, the trouble noted, when there is none to rely on; *rcode is set on
- * success.
+ * Reads the answer to q, named for people. Returns false, the trouble noted, when there is none to rely on; *rcode is
+ * set on success.
  */
 static bool
 read_answer(struct query *q, const char *name, const struct lookup_answer *answer, packet_record_fn *fn, void *arg,

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: ISC
 """A name server on a free port of loopback, UDP and TCP, for `dns server "127.0.0.1@PORT"`.
 
-`zone` maps a name to a list of "TYPE value" strings, or to a behaviour: SERVFAIL, REFUSED, SILENT (no answer) or TRUNCATE
-(by UDP: ask again by TCP; then ("TRUNCATE", [...]) holds the records), or to bytes, which are sent as they are behind the
-id. Aliases are followed, as a resolver would. What is not there does not exist. `slow` maps a name to the seconds its answers take.
+`zone` maps a name to a list of "TYPE value" strings, or to a behaviour: SERVFAIL, REFUSED, SILENT (no answer),
+("TRUNCATE", [...]) (the records by TCP only), or bytes, which are sent as they are behind the id. Aliases are
+followed, as a resolver would. What is not there does not exist. `slow` maps a name to the seconds its answers take.
 """
 
 import socket

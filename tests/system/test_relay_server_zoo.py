@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
-"""What relay makes of servers that misbehave (SECURITY 2.7): no message is taken for delivered that was not, none is lost,
-and what a server says comes into the log as printable words.
+"""What relay makes of servers that misbehave (SECURITY 2.7): no message is taken for delivered that was not, none is
+lost, and what a server says comes into the log as printable words.
 
 Each row has a server and an action of its own; all messages are handed in first, then each row waits for its events.
 """
