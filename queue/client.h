@@ -35,7 +35,7 @@ struct client {
 	size_t grants_count;
 	struct used used;
 	struct refused_ids refused;
-	TAILQ_HEAD(, refused) refused_order; /* the oldest first */
+	TAILQ_HEAD(refused_list, refused) refused_order; /* the oldest first */
 	size_t refused_count;
 };
 

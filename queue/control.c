@@ -39,7 +39,7 @@ struct request {
 	char by[PROTO_NAME_MAX + 1];
 };
 
-static TAILQ_HEAD(, request) requests = TAILQ_HEAD_INITIALIZER(requests);
+static TAILQ_HEAD(request_list, request) requests = TAILQ_HEAD_INITIALIZER(requests);
 static size_t requests_count;
 
 static void

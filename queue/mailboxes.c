@@ -28,9 +28,9 @@ struct mailbox {
 };
 
 static struct {
-	TAILQ_HEAD(, mailbox) list;
+	TAILQ_HEAD(mailbox_list, mailbox) list;
 	size_t count;
-	TAILQ_HEAD(, destination) waiting;
+	TAILQ_HEAD(waiting_list, destination) waiting;
 	uint64_t last_number;
 } mailboxes;
 
