@@ -159,7 +159,7 @@ say_failure(struct outcome *o, const char *name)
 	if (errno == ELOOP)
 		return outcome_set(o, OUTCOME_UNSAFE, "%s: a symbolic link", name);
 	if (errno == ENOTDIR)
-		return outcome_set(o, OUTCOME_UNSAFE, "%s: not a directory", name);
+		return outcome_set(o, OUTCOME_UNSAFE, "%s: no directory; a symbolic link is none", name);
 	return outcome_errno(o, errno, "%s", name);
 }
 
