@@ -165,23 +165,34 @@ check_drained(void)
 
 /* --- connections --- */
 
-/* Of those that are open and free the one used last: the others get old and close, when fewer are enough. */
+/* Of those that are open and free the one used last before that; the sockets are not looked at. */
 static struct connection *
-find_idle(struct destination *d)
+find_free(struct destination *d, uint64_t before)
 {
 	struct connection *n, *best = NULL;
 
 	LIST_FOREACH (n, &d->connections, in_destination)
-		if (n->client.state == CLIENT_READY && (best == NULL || n->used_at > best->used_at) &&
-		    connection_is_usable(n))
+		if (n->used_at < before && (best == NULL || n->used_at > best->used_at) && client_is_usable(&n->client))
 			best = n;
 	return best;
+}
+
+/* The one used last: the others get old and close, when fewer are enough. */
+static struct connection *
+find_idle(struct destination *d)
+{
+	struct connection *n = find_free(d, UINT64_MAX);
+
+	while (n != NULL && !connection_is_usable(n))
+		n = find_free(d, n->used_at);
+	return n;
 }
 
 static void
 link_connection(struct destination *d, struct connection *n)
 {
 	n->destination = d;
+	n->used_at = ++all.uses;
 	LIST_INSERT_HEAD(&d->connections, n, in_destination);
 	d->connections_count++;
 }
