@@ -6,15 +6,12 @@
 #include <netinet/in.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <ifaddrs.h>
-#include <limits.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "relay/limits.h"
 
-enum { FILE_MAX = 65536, V4_BYTES = 4, V6_BYTES = 16 };
+enum { V4_BYTES = 4, V6_BYTES = 16 };
 
 struct network {
 	unsigned char bytes[V6_BYTES];
@@ -221,42 +218,16 @@ add_network(struct str text, struct error *err)
 bool
 networks_set(struct str list, struct error *err)
 {
-	struct str line, word, comment;
+	struct str word;
 
 	networks.excepted_count = 0;
 	networks.own_count = 0;
 	while (list.len > 0) {
-		(void)str_cut(list, '\n', &line, &list);
-		(void)str_cut(line, '#', &line, &comment);
-		for (line = str_trim(line); line.len > 0; line = str_trim(line)) {
-			(void)str_cut(line, ' ', &word, &line);
-			if (!add_network(word, err))
-				return false;
-		}
+		(void)str_cut(list, ' ', &word, &list);
+		if (!add_network(word, err))
+			return false;
 	}
 	return true;
-}
-
-static bool
-read_file(const char *path, struct error *err)
-{
-	char text[FILE_MAX];
-	size_t len = 0;
-	ssize_t n = 0;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd == -1)
-		return error_set(err, ERROR_PERMANENT, "%s: %s", path, strerror(errno));
-	while (len < sizeof(text) && (n = read(fd, text + len, sizeof(text) - len)) > 0)
-		len += (size_t)n;
-	if (n == -1)
-		(void)error_set(err, ERROR_PERMANENT, "%s: %s", path, strerror(errno));
-	(void)close(fd);
-	if (n == -1)
-		return false;
-	if (len == sizeof(text))
-		return error_set(err, ERROR_PERMANENT, "%s: expected fewer than %d bytes", path, FILE_MAX);
-	return networks_set((struct str){ text, len }, err);
 }
 
 static bool
@@ -264,11 +235,9 @@ read_table(const struct config_table *table, struct error *err)
 {
 	const struct config_entry *entry;
 
-	if (table->backend == CONFIG_TABLE_FILE)
-		return read_file(table->path, err);
 	if (table->backend != CONFIG_TABLE_LIST)
 		return error_set(err, ERROR_PERMANENT,
-		    "mta private-destinations: expected a list or a file of networks in table \"%s\"", table->name);
+		    "mta private-destinations: expected a list of networks in table \"%s\"", table->name);
 	STAILQ_FOREACH (entry, &table->entries, next)
 		if (!add_network(str_of(entry->key), err))
 			return false;

@@ -17,15 +17,12 @@
 #include "common/str.h"
 
 /*
- * Reads the table (NULL: none is excepted), an inline list or a file, and this machine's own addresses. Before
- * confinement. Returns false, err set, when the file cannot be read or an entry is no network.
+ * Reads the table, an inline list (NULL: none is excepted), and this machine's own addresses. Before confinement. Returns
+ * false, err set, when an entry is no network.
  */
 bool networks_open(const struct config_table *excepted, struct error *err);
 
-/*
- * As networks_open, with exceptions from a list of "ADDRESS[/BITS]" separated by blanks or newlines and no own
- * addresses.
- */
+/* For tests: exceptions from "ADDRESS[/BITS] ...", and no own addresses. */
 bool networks_set(struct str list, struct error *err);
 
 /* NULL when mail may go there; else what is wrong with the address, in a few words. */
