@@ -266,3 +266,59 @@ def test_U01_10000_connections_one_after_another(daemon):
     for number in range(10000):
         connect(daemon, USER + number % 7).close()
     assert "SMTP running" in daemon.ctl("show", "status")
+
+
+# --- manual and completion ---
+
+def help_commands():
+    """The words of every command."""
+    text = subprocess.run([postern.built("posternctl"), "--help"], stdout=subprocess.PIPE, check=True).stdout.decode()
+    lines = re.findall(r"^  (\w+(?: [a-z]+)?) ", text, re.MULTILINE)
+    assert len(lines) > 10
+    return lines
+
+
+def read(path):
+    with open(os.path.join(postern.TOP, path), encoding="utf-8") as file:
+        return file.read()
+
+
+def complete(*words):
+    script = ('source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _posternctl; '
+              'printf "%s\\n" "${COMPREPLY[@]}"')
+    done = subprocess.run(["bash", "-c", script, "bash", os.path.join(postern.TOP, "etc/completion/posternctl.bash"),
+                           postern.built("posternctl"), *words], stdout=subprocess.PIPE, check=True)
+    return done.stdout.decode().split()
+
+
+def test_every_command_has_its_place_in_the_manual():
+    manual = read("ctl/posternctl.8")
+    for command in help_commands():
+        assert re.search(rf"^\.It Cm .*\b{command}\b", manual, re.MULTILINE), command
+
+
+def test_completion_knows_every_command_and_no_other():
+    known = set()
+    for first in complete(""):
+        seconds = [word for word in complete(first, "") if word not in ("all", "")]
+        known |= {f"{first} {second}" for second in seconds} or {first}
+    assert known == set(help_commands())
+
+
+def test_completion_offers_the_messages_of_the_queue(daemon):
+    submit(daemon, "a@r.example")
+    name = entry_of(daemon, "a@r.example")["message"]
+    assert complete("-s", daemon.socket, "show", "envelope", "") == [name]
+    assert complete("-s", daemon.socket, "remove", "") == [name, "all"]
+
+
+@pytest.mark.parametrize("manual, tables", [
+    ("ctl/posternctl.8", ["CONTROL_LIMITS", "CTL_LIMITS"]), ("ctl/sendmail.8", ["SENDMAIL_LIMITS"])])
+def test_every_limit_is_in_the_manual(manual, tables):
+    source, text = read("ctl/limits.h"), read(manual)
+    rows = []
+    for table in tables:
+        body = re.search(rf"#define {table}\(L\) \\\n((?:\tL\(.*\n)+)", source).group(1)
+        rows += re.findall(r"L\((\w+),\s*(.*?),\s*\"(.*?)\"\)", body)
+    documented = re.findall(r"^\.It Dv (\w+) No (\d+)\n(.*)$", text, re.MULTILINE)
+    assert [(name, str(eval(value)), meaning) for name, value, meaning in rows] == documented

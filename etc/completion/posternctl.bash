@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: ISC
+# Completion of posternctl(8) in bash. Its commands are compared with `posternctl --help` by a test.
+
+_posternctl()
+{
+	local word=${COMP_WORDS[COMP_CWORD]} words=() options=() choices i
+
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		case ${COMP_WORDS[i]} in
+		-s) options=(-s "${COMP_WORDS[++i]}") ;;
+		-n | -i) ((i++)) ;;
+		-*) ;;
+		*) words+=("${COMP_WORDS[i]}") ;;
+		esac
+	done
+	case ${COMP_WORDS[COMP_CWORD - 1]} in
+	-s)
+		mapfile -t COMPREPLY < <(compgen -f -- "$word")
+		return
+		;;
+	-n | -i) return ;;
+	esac
+	case "${words[*]}" in
+	"") choices="show monitor schedule remove pause resume log stop" ;;
+	show) choices="status queue envelope message stats" ;;
+	pause | resume) choices="mda mta smtp" ;;
+	log) choices="brief verbose" ;;
+	schedule | remove | "show envelope" | "show message")
+		choices=$("${COMP_WORDS[0]}" "${options[@]}" show queue 2>/dev/null |
+			awk 'length($1) == 16 && $1 ~ /^[0-9a-f]+$/ { print $1 }' | sort -u | head -n 100)
+		[[ ${words[0]} == show ]] || choices+=" all"
+		;;
+	esac
+	[[ $word == -* ]] && choices="-s -n -i --json --raw --help --version"
+	mapfile -t COMPREPLY < <(compgen -W "$choices" -- "$word")
+}
+complete -F _posternctl posternctl
