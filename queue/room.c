@@ -20,13 +20,20 @@ largest_message(void)
 	return half < core.config->smtp_max_message_size ? half : core.config->smtp_max_message_size;
 }
 
+/* Too little for any message: less than a window, or than the largest that is allowed where that is smaller. */
+static bool
+is_full(uint64_t bytes)
+{
+	return bytes < QUEUE_WINDOW_BYTES && bytes < core.config->smtp_max_message_size;
+}
+
 /* Below the configured size every eighth is worth a word; above it nothing changes for the clients. */
 static bool
 is_notable(uint64_t before, uint64_t now)
 {
-	uint64_t step = core.config->smtp_max_message_size / 8;
+	uint64_t step = core.config->smtp_max_message_size / 8 + 1;
 
-	return before / step != now / step || (before < QUEUE_WINDOW_BYTES) != (now < QUEUE_WINDOW_BYTES);
+	return before / step != now / step || is_full(before) != is_full(now);
 }
 
 static void
@@ -39,8 +46,8 @@ look(void *arg)
 	(void)arg;
 	room.looked_ms = loop_now_ms();
 	if (notable) {
-		bool full = now < QUEUE_WINDOW_BYTES;
-		if (full != (room.told < QUEUE_WINDOW_BYTES))
+		bool full = is_full(now);
+		if (full != is_full(room.told))
 			LOG_EVENT(full ? LOG_WARNING : LOG_NOTICE, full ? "spool-full" : "spool-has-room",
 			    log_u64(LOG_FIELD_bytes, now));
 		room.told = now;
@@ -83,5 +90,5 @@ room_failed(void)
 bool
 room_is_left(void)
 {
-	return room.told >= QUEUE_WINDOW_BYTES;
+	return !is_full(room.told);
 }

@@ -241,7 +241,7 @@ run_mail(struct session *s, struct str rest)
 		char limit[24];
 		(void)snprintf(limit, sizeof(limit), "%llu", (unsigned long long)config->smtp_max_message_size);
 		session_reply(s, REPLY_TOO_BIG, limit);
-	} else if (transaction_room() <= parameters.size)
+	} else if (transaction_room() < parameters.size || transaction_room() == 0)
 		session_reply(s, transaction_has_queue() ? REPLY_NO_ROOM : REPLY_TEMPORARY, NULL);
 	else if (!transaction_begin(s, &reverse_path, parameters.body))
 		session_reply(s, REPLY_TEMPORARY, NULL);
