@@ -99,10 +99,10 @@ def daemons():
 @pytest.fixture(autouse=True)
 def nothing_left_behind(root_where_needed):
     """Set up first, and so torn down last: no process of the test is there any more."""
-    before = {pid for pid, _ in postern.children_of(os.getpid())}
     yield
+    shared = {member for pid in postern.SHARED for member in (pid, *(child for child, _ in postern.children_of(pid)))}
     left = [(pid, name) for pid, name in postern.children_of(os.getpid())
-            if pid not in before and postern.Daemon.reap(pid)]
+            if pid not in shared and postern.Daemon.reap(pid)]
     for pid, _ in left:
         os.kill(pid, signal.SIGKILL)
         postern.Daemon.reap(pid)

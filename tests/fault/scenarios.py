@@ -16,7 +16,6 @@ import postern
 
 IMAGE_BYTES = 512 << 20
 DRAIN_SECONDS = 120
-SETTLE_SECONDS = 60
 BACK_SECONDS = 5
 KINDS = ("smtpd", "router", "userdb", "queue", "relay", "resolver", "mailbox", "control", "log")
 # Deaths of a process are forgotten with the parent; without that, a tenth kill would wait for its back-off.
@@ -82,10 +81,7 @@ def make_daemon(load, folder, spool=None, extra="", **kwargs):
 def settle(load, daemon):
     """Everything is delivered, nothing waits, the spool is sound; returns the balance."""
     load.stop_clients()
-    deadline = time.monotonic() + DRAIN_SECONDS
     daemon.wait_queue_empty(DRAIN_SECONDS)
-    while load.balance().missing() and time.monotonic() < deadline - DRAIN_SECONDS + SETTLE_SECONDS:
-        time.sleep(0.2)
     balance = load.balance()
     daemon.stop()
     daemon.check_spool()

@@ -72,7 +72,12 @@ class Strace:
         """Detaches; returns the calls in the order they began."""
         if self.process.poll() is None:
             self.process.terminate()
-        self.process.wait(ATTACH_SECONDS)
+        try:
+            self.process.wait(ATTACH_SECONDS)
+        except subprocess.TimeoutExpired:
+            # It waits for a stop of a thread that sleeps on; without its tracer the process goes on as well.
+            self.process.kill()
+            self.process.wait()
         self.thread.join(ATTACH_SECONDS)
         self.process.stderr.close()
         return parse(self.lines)

@@ -56,11 +56,12 @@ class Place:
         if statements not in self.daemons:
             daemon = postern.Daemon(CONFIG + statements, user=self.user, sink=self.sink.port)
             self.daemons[statements] = daemon
-            daemon.start()
+            postern.SHARED.add(daemon.start().pid)
         return self.daemons[statements]
 
     def close(self):
         problems = []
+        postern.SHARED.clear()
         for daemon in self.daemons.values():
             try:
                 daemon.close()

@@ -10,7 +10,7 @@ import postern
 FIRST_UID = 54321
 SECONDS = 20
 TEXT_MAX = 2000
-TRACE = re.compile(rb"\AReturn-Path: <([^>\n]*)>\nDelivered-To: (\S+)\n(Received: [^\n]*(?:\n\t[^\n]*)*\n)")
+TRACE = re.compile(rb"\AReturn-Path: <([^>\n]*)>\nDelivered-To: (\S+)\n(Received: [^\n]*(?:\n\t[^\n]*)*\n)?")
 CONFIG = """\
 table users {{ {users} }}
 action "local" {action}
@@ -66,7 +66,7 @@ class House:
 
 
 def split_trace(text):
-    """(reverse-path, recipient, Received, what was sent) of a file in a Maildir."""
+    """(reverse-path, recipient, Received or None for our own notices, what was sent) of a file in a Maildir."""
     match = TRACE.match(text)
     assert match, f"no trace at the top: {text[:TEXT_MAX]!r}"
     return match[1].decode(), match[2].decode(), match[3], text[match.end():]

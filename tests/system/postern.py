@@ -41,6 +41,9 @@ mta private-destinations {{ "127.0.0.0/8", "::1" }}
 listen on 127.0.0.1 port {port}
 """
 
+# Process ids of daemons that several tests share: they outlive a test.
+SHARED = set()
+
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -356,19 +359,12 @@ class Daemon:
         return text
 
     def ctl_json(self, *arguments):
-        """What posternctl prints with --json: one document, or a document a line."""
-        text = self.ctl(*arguments, "--json")
-        try:
-            return json.loads(text)
-        except ValueError:
-            return [json.loads(line) for line in text.splitlines() if line.strip()]
+        """What posternctl prints with --json."""
+        return json.loads(self.ctl(*arguments, "--json"))
 
     def queue_list(self):
         """The entries of the queue, a dictionary each."""
-        answer = self.ctl_json("show", "queue")
-        if isinstance(answer, dict):
-            answer = next((value for value in answer.values() if isinstance(value, list)), [answer])
-        return answer
+        return self.ctl_json("show", "queue")
 
     def wait_queue_empty(self, seconds=WAIT_SECONDS):
         wait_until(lambda: not self.queue_list(), seconds, "an empty queue")

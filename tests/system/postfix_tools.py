@@ -7,6 +7,7 @@ Everything a test writes there lies in a folder of its own, so that several runs
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -43,6 +44,7 @@ alias_database =
 smtpd_relay_restrictions = permit_mynetworks, reject
 smtpd_tls_security_level = none
 smtpd_peername_lookup = no
+local_header_rewrite_clients =
 smtp_dns_support_level = disabled
 virtual_mailbox_domains = far.example
 virtual_mailbox_base = {place}/mail
@@ -121,10 +123,10 @@ class Tools:
         return f"{self.place}/{name}"
 
     def start(self, argv, port, user=POSTFIX):
-        """Runs a server until close; it greets when this returns."""
+        """Runs a server until close; it listens when this returns."""
         process = subprocess.Popen([*self.chroot(user), *argv], stdin=subprocess.DEVNULL, start_new_session=True)
         self.running.append(process)
-        postern.wait_until(lambda: greets(port) or process.poll() is not None, START_SECONDS, f"{argv[0]} on {port}")
+        postern.wait_until(lambda: listens(port) or process.poll() is not None, START_SECONDS, f"{argv[0]} on {port}")
         assert process.poll() is None, f"{argv[0]} ended with {process.returncode}"
         return process
 
@@ -170,11 +172,9 @@ class Tools:
         return os.path.join(self.outside, "mail/joe")
 
 
-def greets(port):
-    with postern.socket.socket() as probe:
-        probe.settimeout(1)
-        try:
-            probe.connect(("127.0.0.1", port))
-            return probe.recv(3) == b"220"
-        except OSError:
-            return False
+def listens(port):
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+    except OSError:
+        return False
