@@ -91,6 +91,7 @@ class Tools:
         os.chmod(self.outside, 0o755)
         self.place = self.outside[len(root):]
         self.running = []
+        self.sinks = 0
 
     def close(self):
         for process in self.running:
@@ -136,22 +137,22 @@ class Tools:
         return [*self.chroot(), "/usr/sbin/smtp-source", *options, f"inet:127.0.0.1:{port}"]
 
     def sink(self, port, *options):
-        """smtp-sink on that port; its messages are files below `dump`, as dumped reads them."""
-        if not os.path.exists(os.path.join(self.outside, "dump")):
-            self.folder("dump")
-        return self.start(["/usr/sbin/smtp-sink", "-d", self.place + "/dump/%s.", *options, f"inet:127.0.0.1:{port}",
-                           "100"], port)
+        """smtp-sink on that port, with a fresh folder for what it takes."""
+        self.sinks += 1
+        self.folder(f"dump{self.sinks}")
+        return self.start(["/usr/sbin/smtp-sink", "-d", f"{self.place}/dump{self.sinks}/%s.", *options,
+                           f"inet:127.0.0.1:{port}", "100"], port)
 
     def dumped(self):
-        """[(envelope recipients, message)] of what the sink took: LF lines, behind its own Received."""
+        """[(recipients, message)] of what the last sink took: LF lines, behind its own Received; in no order."""
         found = []
-        folder = os.path.join(self.outside, "dump")
-        for name in sorted(os.listdir(folder)):
+        folder = os.path.join(self.outside, f"dump{self.sinks}")
+        for name in os.listdir(folder):
             with open(os.path.join(folder, name), "rb") as file:
                 text = file.read()
             head, _, rest = text.partition(b"Received: ")
             own, _, message = rest.partition(b"\nReceived: ")
-            assert b"smtp-sink" in own
+            assert b"smtp-sink" in own, text
             recipients = [line[len(b"X-Rcpt-Args: <"):].partition(b">")[0].decode() for line in head.splitlines()
                           if line.startswith(b"X-Rcpt-Args")]
             # It ends each dump with an empty line.
