@@ -42,13 +42,12 @@
 	/* sockets of the network */ \
 	C(accept4,         SMTPD | CONTROL, "connections on the sockets it was given") \
 	C(getsockname,     SMTPD | ROUTER | RESOLVER, "the address a client connected to; libunbound's sockets") \
-	C(getpeername,     SMTPD | ROUTER | RELAY, "address of a client, for log and Received; router's own look at it") \
+	C(getpeername,     SMTPD | ROUTER, "address of a client, for log and Received; router's own look at it") \
 	C(setsockopt,      RELAY | RESOLVER, "TCP_NODELAY, keep-alive; libunbound's buffers") \
 	C(recvfrom,        SMTPD | RELAY | RESOLVER | USERDB, "bytes of a connection") \
 	C(sendto,          SMTPD | RELAY | RESOLVER | USERDB, "bytes of a connection") \
-	C(writev,          QUEUE | RELAY | RESOLVER, "several pages or pieces in one call") \
-	C(readv,           RELAY, "bytes of a connection") \
-	C(shutdown,        SMTPD | RELAY | CONTROL, "end of what we send") \
+	C(writev,          QUEUE | RESOLVER, "several pages or pieces in one call") \
+	C(shutdown,        SMTPD, "end of what we send") \
 	C(socket,          RELAY | RESOLVER | USERDB, "relay: TCP only; resolver: UDP and TCP; userdb: local, for NSS") \
 	C(connect,         RELAY | RESOLVER | USERDB, "servers; name service of this machine") \
 	C(bind,            RESOLVER, "libunbound's random source ports") \

@@ -205,8 +205,8 @@ enter_landlock(const struct sandbox_place *place, struct error *err)
 	long ruleset;
 	bool ok;
 
-	if (version < 1)
-		return true; /* a kernel without it: chroot, uid and seccomp remain */
+	if (version < 1 || (version < 2 && place->beneath != NULL))
+		return true; /* none, or one that forbids every rename to another directory: the other walls remain */
 	rights = landlock_known(version);
 	if (place->connect_any)
 		rights.net &= ~(uint64_t)LANDLOCK_NET_CONNECT_TCP;

@@ -103,13 +103,12 @@ family_mailboxes(void)
 }
 
 static void
-tell(enum proto_kind kind, bool all, enum proto_type type, const void *msg, int fd)
+tell(enum proto_type type, const void *msg, int fd)
 {
 	struct child *child;
 
 	for (child = family.children; child != NULL; child = child->next) {
-		if (child->channel == NULL || (!all && child->kind != kind) ||
-		    !proto_allowed(type, PROTO_KIND_PARENT, child->kind))
+		if (child->channel == NULL || !proto_allowed(type, PROTO_KIND_PARENT, child->kind))
 			continue;
 		if (fd == -1)
 			channel_send(child->channel, type, 0, msg);
@@ -121,19 +120,13 @@ tell(enum proto_kind kind, bool all, enum proto_type type, const void *msg, int 
 void
 family_tell_all(enum proto_type type, const void *msg)
 {
-	tell(PROTO_KIND_PARENT, true, type, msg, -1);
+	tell(type, msg, -1);
 }
 
 void
 family_tell_all_fd(enum proto_type type, const void *msg, int fd)
 {
-	tell(PROTO_KIND_PARENT, true, type, msg, fd);
-}
-
-void
-family_tell_kind(enum proto_kind kind, enum proto_type type, const void *msg)
-{
-	tell(kind, false, type, msg, -1);
+	tell(type, msg, fd);
 }
 
 /* --- introductions --- */
@@ -233,7 +226,7 @@ child_ready(struct child *child)
 	const struct child *other;
 
 	child->ready = true;
-	if (child->kind == PROTO_KIND_SMTPD || child->kind == PROTO_KIND_QUEUE)
+	if (proto_allowed(PROTO_PAUSE_TYPE, PROTO_KIND_PARENT, child->kind))
 		channel_send(child->channel, PROTO_PAUSE_TYPE, 0, &postern.paused);
 	if (family.phase == PHASE_SERVING)
 		SEND(child->channel, START, start, 0, .nothing = false);

@@ -41,10 +41,9 @@ size_t family_mailboxes(void);
 /* The live child of that kind, NULL when there is none at the moment. */
 struct child *family_find(enum proto_kind kind, uint64_t instance);
 
-/* A message to each live process, or each of a kind. */
+/* A message to each live process that the table lets have it. */
 void family_tell_all(enum proto_type type, const void *msg);
 void family_tell_all_fd(enum proto_type type, const void *msg, int fd);
-void family_tell_kind(enum proto_kind kind, enum proto_type type, const void *msg);
 
 /* SIGCHLD: takes note of all that ended. */
 void family_reap(void);

@@ -128,8 +128,7 @@ set_pause(const struct msg_set_pause *set)
 	};
 
 	*what[set->what] = set->paused;
-	family_tell_kind(PROTO_KIND_SMTPD, PROTO_PAUSE_TYPE, &postern.paused);
-	family_tell_kind(PROTO_KIND_QUEUE, PROTO_PAUSE_TYPE, &postern.paused);
+	family_tell_all(PROTO_PAUSE_TYPE, &postern.paused); /* those that the table lets hear of it */
 }
 
 static void

@@ -39,7 +39,7 @@ struct committer {
 	size_t queue_bytes;
 	size_t queue_waited_for; /* steps that are not lazy */
 	bool hurry;              /* nothing waits for company any more */
-	bool running; /* the thread has begun */
+	bool running;            /* the thread has begun */
 	bool stop;
 	struct timespec lazy_until; /* when the queue is taken though all in it is lazy */
 	struct steps done;
