@@ -55,7 +55,8 @@ class Swaks(Client):
 
 class Curl(Client):
     def send(self, message, *recipients):
-        return house.run(["curl", "--silent", "--show-error", "--verbose", f"smtp://127.0.0.1:{self.port}/client.example",
+        return house.run(["curl", "--silent", "--show-error", "--verbose",
+                          f"smtp://127.0.0.1:{self.port}/client.example",
                           "--mail-from", SENDER, "--mail-rcpt-allowfails",
                           *(word for recipient in recipients for word in ("--mail-rcpt", recipient)),
                           "--upload-file", self.file(message)])
@@ -202,8 +203,8 @@ def test_smtp_source_in_many_sessions(daemons, folder, tools):
     """300 messages to three users each over 20 sessions at once, which it counts, and we do."""
     names = ["joe", "2joe", "3joe"]
     rooms = house.House(daemons, folder, names).start()
-    code, said = house.run(tools.source(rooms.port, "-s", "20", "-m", "300", "-l", "4096", "-r", "3", "-d", "-f", SENDER,
-                                        "-t", "joe@d.example"))
+    code, said = house.run(tools.source(rooms.port, "-s", "20", "-m", "300", "-l", "4096", "-r", "3", "-d", "-f",
+                                        SENDER, "-t", "joe@d.example"))
     assert code == 0, said
     for name in names:
         texts = rooms.take(name, 300)

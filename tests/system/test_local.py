@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""Mail for users of this machine: who a name stands for, what is refused, and that trouble with a home costs nothing."""
+"""Mail for users of this machine: who a name stands for, what is refused, and that trouble with a home loses nothing."""
 
 import os
 import re
@@ -205,7 +205,8 @@ def test_an_mbox(daemons, folder):
     rooms = house.House(daemons, folder, (name,), action="mbox userbase <users>").start()
     try:
         for number in (1, 2):
-            smtp.deliver(rooms.port, "a@s.example", [f"{name}@d.example"], house.MESSAGES["a line like that of an mbox"])
+            smtp.deliver(rooms.port, "a@s.example", [f"{name}@d.example"],
+                         house.MESSAGES["a line like that of an mbox"])
             rooms.daemon.wait_queue_empty()
             with open(path, "rb") as file:
                 text = file.read()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: ISC
 """Servers of other people: smtp-sink with each of its moods, aiosmtpd with each extension it may lack, and Postfix.
 
-What is refused for now stays in the queue, with the reason in sight, and goes out once the server is well; what is refused
-for good comes back to its sender; what is taken is taken byte for byte.
+What is refused for now stays in the queue, with the reason in sight, and goes out once the server is well; what is
+refused for good comes back to its sender; what is taken is taken byte for byte.
 """
 
 import email
