@@ -30,6 +30,7 @@ static struct {
 		uint64_t end;
 	} grants[RANGES];
 	uint64_t room;
+	bool room_told; /* by the queue that is there now */
 	uint64_t accepted;
 	bool concluding; /* replies are being given in their turn */
 } self = { .by_id = RB_INITIALIZER(&self.by_id) };
@@ -44,6 +45,7 @@ void
 transaction_set_room(uint64_t bytes)
 {
 	self.room = bytes;
+	self.room_told = true;
 }
 
 uint64_t
@@ -95,7 +97,7 @@ queue_channel(void)
 bool
 transaction_has_queue(void)
 {
-	return queue_channel() != NULL;
+	return self.room_told;
 }
 
 /* --- beginning --- */
@@ -502,6 +504,7 @@ transaction_queue_gone(void)
 
 	memset(self.grants, 0, sizeof(self.grants));
 	self.room = 0;
+	self.room_told = false;
 	for (s = session_next(NULL); s != NULL; s = session_next(s))
 		if (s->transaction != NULL)
 			transaction_refused(s->transaction->id, PROTO_REFUSAL_TEMPORARY);

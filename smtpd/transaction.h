@@ -58,7 +58,7 @@ struct transaction {
 void transaction_grant(uint64_t first, uint64_t count);
 void transaction_set_room(uint64_t bytes);
 uint64_t transaction_room(void);
-bool transaction_has_queue(void);
+bool transaction_has_queue(void); /* it is there, and has told its room */
 
 /* Opens a transaction of s. Returns false when there is no queue, or no id, at the moment: 451. */
 bool transaction_begin(struct session *s, const struct address *reverse_path, enum proto_body body);
