@@ -111,11 +111,18 @@ def run_filter(program, number, arguments=(), architecture=None):
 
 # --- a call from inside ---
 
+class Gone(Exception):
+    """The process ended before it could be stopped."""
+
+
 def inject(pid, call, *arguments):
     """Makes a process perform a call; what happened, in words, as tests/tools/inject.c says."""
     done = subprocess.run([postern.built("tests/tools/inject"), str(pid), call, *(str(word) for word in arguments)],
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=TOOL_SECONDS, check=False)
-    assert done.returncode == 0, done.stderr.decode("utf-8", "replace")
+    problem = done.stderr.decode("utf-8", "replace")
+    if "No such process" in problem:
+        raise Gone(problem)
+    assert done.returncode == 0, problem
     return done.stdout.decode("ascii").strip()
 
 
@@ -197,9 +204,22 @@ class Scene:
         """One message to the user and to the sink; both have it when this returns. A mailbox process runs then."""
         self.sent += 1
         daemon, mark = self.daemon, self.daemon.log.mark()
-        smtp.deliver(daemon.port, "a@c.example", [load_module.NEAR, load_module.FAR], smtp.message(f"m{self.sent}"))
+        postern.wait_until(lambda: self.try_to_send() == 250, what="a message taken")
         self.sink.wait(self.sent)
         daemon.wait_for_log("event=delivered .*to=joe@here.example", start=mark)
+
+    def try_to_send(self):
+        """The last reply; 4xx while a process that is needed is being restarted."""
+        with smtp.Client(self.daemon.port) as client:
+            client.ehlo()
+            for command in ("MAIL FROM:<a@c.example>", f"RCPT TO:<{load_module.NEAR}>", f"RCPT TO:<{load_module.FAR}>"):
+                reply = client.command(command)
+                if reply.code in (421, 451):
+                    return reply.code
+                assert reply.code == 250, reply
+            reply = client.data(smtp.message(f"m{self.sent}"), want=None)
+            assert reply.code in (250, 421, 451), reply
+            return reply.code
 
     def pid(self, kind):
         pids = self.daemon.pids(kind)
