@@ -68,10 +68,10 @@ def decode(name, payload):
     return values
 
 
-def frame(name, number, payload=None, flags=0, **values):
+def frame(name, identity, /, payload=None, flags=0, **values):
     """A whole frame of a type, by its fields or by a payload as it stands."""
     payload = encode(name, **values) if payload is None else payload
-    return HEADER.pack(len(payload), TYPES[name], flags, number) + payload
+    return HEADER.pack(len(payload), TYPES[name], flags, identity) + payload
 
 
 def frames(data):
