@@ -82,11 +82,16 @@ SAYINGS = [("smtpd", "queue", name, data) for name, data in FRAMING] + [
                                                            forward_path="a@far.example")),
     ("smtpd", "router", "the end of no session", frame("SESSION_CLOSE", 0x123456789)),
     ("smtpd", "router", "a session without its socket", frame("SESSION_OPEN", 1, listener=0)),
-    ("router", "smtpd", "a verdict on nothing", frame("RCPT_VERDICT", 0x123456789, transaction=1, number=1, code=250)),
-    ("router", "queue", "a statement nobody asked for", frame("STATEMENT_ANSWER", 12345)),
     ("userdb", "router", "a user nobody asked for", frame("USER_ANSWER", 12345)),
     ("resolver", "relay", "a route nobody asked for", frame("ROUTE_END", 12345)),
     ("queue", "relay", "a piece of no job", frame("JOB_BODY", 12345, offset=0, bytes=b"x")),
+]
+
+# Answers that may come late, to somebody who has gone meanwhile: dropped, nobody is blamed.
+LATE = [
+    ("router", "smtpd", "a verdict", frame("RCPT_VERDICT", 0x123456789, transaction=1, number=1, code=250)),
+    ("router", "smtpd", "a ticket", frame("RCPT_TICKET", 0x123456789, transaction=1, number=1, ticket=b"x" * 40)),
+    ("router", "queue", "a statement", frame("STATEMENT_ANSWER", 12345, statement=b"x" * 40)),
 ]
 
 # Who is nearer to the network is restarted, whoever spoke; the parent's children are restarted by the parent.
@@ -128,6 +133,17 @@ def test_I01_I02_I03_I04_nonsense(scene, speaker, hearer, name, data):
     scene.start()
     speak(scene, speaker, hearer, data)
     scene.send()
+
+
+@pytest.mark.parametrize("speaker, hearer, name, data", LATE,
+                         ids=[f"{row[0]}-to-{row[1]}-{row[2].replace(' ', '-')}" for row in LATE])
+def test_I01_an_answer_that_comes_too_late_does_nothing(scene, speaker, hearer, name, data):
+    scene.start()
+    before = others(scene.daemon, None)
+    with channels.channel(scene.pid(speaker), scene.pid(hearer)) as end:
+        end.sendall(data)
+    scene.send()
+    assert others(scene.daemon, None) == before
 
 
 # --- tickets ---
