@@ -163,7 +163,8 @@ def test_a_daemon_of_the_installed_tree_delivers(installed, daemons, folder, mon
     assert house.split_trace(text)[3] == house.as_file(house.MESSAGES["plain"])
     family = {os.readlink(f"/proc/{pid}/exe") for pid, _ in rooms.daemon.family()}
     # posternd is there again: it writes the log for its children.
-    assert family == {installed.path("/sbin/posternd"), *(installed.path("/libexec/postern/" + name) for name in LIBEXEC)}
+    assert family == {installed.path("/sbin/posternd"),
+                      *(installed.path("/libexec/postern/" + name) for name in LIBEXEC)}
     code, said = house.run([installed.path("/libexec/postern/sendmail"), "-f", "a@s.example", "joe@d.example"],
                            input=b"Subject: by sendmail\n\nx\n",
                            env={"POSTERN_RUNTIME": os.path.join(rooms.daemon.folder, "run")})
