@@ -143,6 +143,7 @@ def test_several_recipients(place):
         assert rest == house.as_file(message)
 
 
+@pytest.mark.root
 def test_one_refused_among_good_ones(place):
     rooms, client = place
     code, said = client.send(house.MESSAGES["plain"], "joe@d.example", "nobody@d.example", "bob@d.example")
@@ -199,6 +200,7 @@ def test_smtp_source_sends_files(daemons, folder, tools):
         house.assert_same(house.split_trace(text)[3], house.as_file(message) + b"\n", what)
 
 
+@pytest.mark.root
 def test_smtp_source_in_many_sessions(daemons, folder, tools):
     """300 messages to three users each over 20 sessions at once, which it counts, and we do."""
     names = ["joe", "2joe", "3joe"]

@@ -154,6 +154,7 @@ def test_every_program_is_hardened(hardened):
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.root
 def test_a_daemon_of_the_installed_tree_delivers(installed, daemons, folder, monkeypatch):
     """posternd finds its family in ../libexec/postern; sendmail and posternctl work from there too."""
     monkeypatch.setattr(postern, "BUILD", os.path.dirname(installed.path("/sbin/posternd")))

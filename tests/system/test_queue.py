@@ -53,6 +53,7 @@ def fixture_sender(daemons, folder):
 # --- given up ---
 
 @pytest.mark.parametrize("where", ["queue", "action"])
+@pytest.mark.root
 def test_what_cannot_be_delivered_in_time_comes_back(sender, where):
     place = sender(**({"extra": "queue ttl 2s\n"} if where == "queue" else {"ttl": " ttl 2s"}))
     begin = time.monotonic()
@@ -77,6 +78,7 @@ def test_what_cannot_be_delivered_in_time_comes_back(sender, where):
     place.daemon.wait_queue_empty()
 
 
+@pytest.mark.root
 def test_a_notification_that_cannot_be_delivered_makes_no_other(sender):
     place = sender(extra="queue ttl 2s\n")
     place.send(sender="")
@@ -101,6 +103,7 @@ def test_each_try_waits_longer(sender):
     assert waits[0] < 1.2 and waits[0] < waits[1] <= waits[2] * 1.2 and max(waits) <= 4.4, waits
 
 
+@pytest.mark.root
 def test_the_queue_says_why_and_can_be_told(sender, sinks):
     place = sender(extra="queue retry 1h 2h\n")
     place.send()
@@ -116,6 +119,7 @@ def test_the_queue_says_why_and_can_be_told(sender, sinks):
 
 # --- restarts ---
 
+@pytest.mark.root
 def test_a_restart_keeps_the_queue(sender, sinks):
     place = sender()
     for number in range(20):
@@ -135,6 +139,7 @@ def test_a_restart_keeps_the_queue(sender, sinks):
         assert mail.data.endswith(b"\r\n" + smtp.message(subject.decode()).encode())
 
 
+@pytest.mark.root
 def test_a_kill_keeps_the_queue(sender, sinks):
     place = sender(extra="queue retry 1h 2h\n")
     place.send()
@@ -159,6 +164,7 @@ def try_second(folder, spool, runtime):
 
 
 @pytest.mark.parametrize("same", ["spool", "runtime", "both"])
+@pytest.mark.root
 def test_a_second_on_the_same_place_says_so(sender, same):
     place = sender()
     daemon = place.daemon
