@@ -95,7 +95,7 @@ CLIENTS = [Swaks, Curl, Msmtp, Smtplib]
 
 
 @pytest.fixture(name="make_place", params=CLIENTS, ids=lambda client: client.__name__.lower())
-def fixture_make_place(request, daemons, folder):
+def fixture_make_place(request, folder, daemons):
     def make(extra=""):
         request.param.find()
         rooms = house.House(daemons, folder, ("joe", "ann", "bob"), extra=extra).start()
@@ -189,7 +189,7 @@ def fixture_tools():
     tools.close()
 
 
-def test_smtp_source_sends_files(daemons, folder, tools):
+def test_smtp_source_sends_files(folder, daemons, tools):
     rooms = house.House(daemons, folder).start()
     for number, (what, message) in enumerate(house.MESSAGES.items()):
         path = tools.write(f"message{number}", house.as_file(message))
@@ -201,7 +201,7 @@ def test_smtp_source_sends_files(daemons, folder, tools):
 
 
 @pytest.mark.root
-def test_smtp_source_in_many_sessions(daemons, folder, tools):
+def test_smtp_source_in_many_sessions(folder, daemons, tools):
     """300 messages to three users each over 20 sessions at once, which it counts, and we do."""
     names = ["joe", "2joe", "3joe"]
     rooms = house.House(daemons, folder, names).start()

@@ -155,7 +155,7 @@ def test_every_program_is_hardened(hardened):
 
 
 @pytest.mark.root
-def test_a_daemon_of_the_installed_tree_delivers(installed, daemons, folder, monkeypatch):
+def test_a_daemon_of_the_installed_tree_delivers(installed, folder, daemons, monkeypatch):
     """posternd finds its family in ../libexec/postern; sendmail and posternctl work from there too."""
     monkeypatch.setattr(postern, "BUILD", os.path.dirname(installed.path("/sbin/posternd")))
     rooms = house.House(daemons, folder).start()

@@ -52,7 +52,7 @@ pytestmark = pytest.mark.root
 
 
 @pytest.fixture(name="town")
-def fixture_town(daemons, sinks, folder):
+def fixture_town(folder, sinks, daemons):
     """A running house with aliases, and a sink for far.example: .house, .daemon, .sink."""
     rooms = house.House(daemons, folder, NAMES, config=CONFIG, sink=sinks().port)
     with open(os.path.join(rooms.daemon.folder, "aliases"), "w", encoding="utf-8") as file:
@@ -200,7 +200,7 @@ def test_trouble_with_a_home_puts_off_and_is_told(town, spoil):
 
 
 @pytest.mark.root
-def test_an_mbox(daemons, folder):
+def test_an_mbox(folder, daemons):
     """Two messages, in the format of mboxrd, in the machine's own directory of mailboxes."""
     name = f"postern-local-{os.getpid()}"
     path = "/var/mail/" + name
@@ -219,7 +219,7 @@ def test_an_mbox(daemons, folder):
             os.unlink(path)
 
 
-def test_system_users_have_mail_without_a_table(daemons, folder):
+def test_system_users_have_mail_without_a_table(folder, daemons):
     """Without userbase the machine's accounts are asked: somebody unknown to them is refused, root has no mail."""
     daemon = daemons('action "local" maildir "{folder}/none"\nmatch from any for local action "local"\n').start()
     with smtp.Client(daemon.port) as client:

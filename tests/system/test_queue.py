@@ -46,7 +46,7 @@ class Sender:
 
 
 @pytest.fixture(name="sender")
-def fixture_sender(daemons, folder):
+def fixture_sender(folder, daemons):
     return lambda **options: Sender(daemons, folder, **options)
 
 

@@ -53,7 +53,7 @@ class Relay:
 
 
 @pytest.fixture(name="relay")
-def fixture_relay(daemons, folder):
+def fixture_relay(folder, daemons):
     return Relay(daemons, folder)
 
 
