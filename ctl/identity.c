@@ -7,17 +7,20 @@
 #include <grp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/proto.h"
 #include "ctl/limits.h"
 
 static gid_t administrators = (gid_t)-1;
+static uid_t starter; /* who started the daemon: root, or in a try-out an ordinary user */
 
 void
 identity_init(void)
 {
 	const struct group *group = getgrnam("_posternadm");
 
+	starter = geteuid();
 	if (group != NULL)
 		administrators = group->gr_gid;
 }
@@ -56,7 +59,7 @@ identity_of_peer(int fd, struct identity *out, struct error *err)
 	if (peer.uid >= PROTO_OWNER_NONE)
 		return error_set(err, ERROR_PEER, "uid %u: means something else here", peer.uid);
 	out->uid = peer.uid;
-	out->administrator = peer.uid == 0 || has_group(fd, peer.gid, administrators);
+	out->administrator = peer.uid == 0 || peer.uid == starter || has_group(fd, peer.gid, administrators);
 	return true;
 }
 

@@ -15,10 +15,10 @@
 
 struct identity {
 	uid_t uid;
-	bool administrator; /* root, or of the group _posternadm */
+	bool administrator; /* root, who started the daemon, or of the group _posternadm */
 };
 
-/* Looks up the group of administrators, which need not exist. Before confinement. */
+/* Looks up the group of administrators, which need not exist, and who we are still. Before confinement. */
 void identity_init(void);
 
 /*

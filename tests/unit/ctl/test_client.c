@@ -454,6 +454,28 @@ test_the_group_of_administrators_counts(void **state)
 	(void)close(pair[1]);
 }
 
+/* A daemon that an ordinary user started, to try it out, is that user's to administer. */
+static void
+test_who_started_the_daemon_is_its_administrator(void **state)
+{
+	struct identity who;
+	struct error err;
+	int pair[2];
+
+	(void)state;
+	assert_int_equal(seteuid(USER), 0);
+	identity_init();
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	assert_true(identity_of_peer(pair[0], &who, &err));
+	assert_true(who.uid == USER && who.administrator);
+	assert_int_equal(seteuid(0), 0);
+	identity_init();
+	assert_true(identity_of_peer(pair[0], &who, &err));
+	assert_false(who.administrator);
+	(void)close(pair[0]);
+	(void)close(pair[1]);
+}
+
 static void
 test_a_uid_that_means_something_else_is_refused(void **state)
 {
@@ -486,6 +508,7 @@ main(void)
 		WITH_SOCKET(test_U01_giant_and_senseless_requests_close),
 		WITH_SOCKET(test_one_request_at_a_time),
 		cmocka_unit_test(test_the_group_of_administrators_counts),
+		cmocka_unit_test(test_who_started_the_daemon_is_its_administrator),
 		cmocka_unit_test(test_a_uid_that_means_something_else_is_refused),
 	};
 
