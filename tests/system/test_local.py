@@ -8,7 +8,6 @@ import socket
 import pytest
 
 import house
-import postern
 import smtp
 
 ALIASES = """\
