@@ -227,7 +227,7 @@ test_a_lost_queue_is_451(void **state)
 	world_settle();
 	assert_int_equal(world_code(5), 451);
 	world_say(S("MAIL FROM:<>\r\n"), 65536);
-	assert_int_equal(world_code(6), 452);
+	assert_int_equal(world_code(6), 451);
 	world.queue_silent = false;
 	transaction_grant(2000000, 1000000);
 	transaction_set_room(1 << 30);
