@@ -10,6 +10,7 @@
 void
 runtime_init(void)
 {
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
 	int fd;
 
 	do
@@ -17,8 +18,8 @@ runtime_init(void)
 	while (fd != -1 && fd <= STDERR_FILENO);
 	if (fd != -1)
 		(void)close(fd);
-	(void)signal(SIGPIPE, SIG_IGN);
-	(void)signal(SIGXFSZ, SIG_IGN);
+	(void)sigaction(SIGPIPE, &ignore, NULL);
+	(void)sigaction(SIGXFSZ, &ignore, NULL);
 }
 
 const char *

@@ -45,6 +45,7 @@ place(const struct process_setup *setup, struct sandbox_place *out)
 static bool
 open_mailbox(const struct process_setup *setup, struct error *err)
 {
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
 	char host[HOST_NAME_MAX + 1] = "";
 
 	(void)setup;
@@ -56,7 +57,7 @@ open_mailbox(const struct process_setup *setup, struct error *err)
 		return error_set(
 		    err, ERROR_PERMANENT, "%s: no mail is delivered as root; give it an alias", where.user);
 	(void)umask(S_IRWXG | S_IRWXO);
-	if (signal(SIGXFSZ, SIG_IGN) == SIG_ERR) /* a file-size limit is an error of write(2), and undone as such */
+	if (sigaction(SIGXFSZ, &ignore, NULL) == -1) /* a file-size limit is an error of write(2), and undone as such */
 		fatal("SIGXFSZ cannot be ignored");
 	(void)gethostname(host, sizeof(host) - 1);
 	maildir_init(host[0] == '\0' ? "localhost" : host);
