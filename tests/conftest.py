@@ -100,7 +100,7 @@ def daemons():
 def nothing_left_behind(root_where_needed):
     """Set up first, and so torn down last: no process of the test is there any more."""
     yield
-    shared = {member for pid in postern.SHARED for member in (pid, *(child for child, _ in postern.children_of(pid)))}
+    shared = {member for pid in postern.RUNNING for member in (pid, *(child for child, _ in postern.children_of(pid)))}
     left = [(pid, name) for pid, name in postern.children_of(os.getpid())
             if pid not in shared and postern.Daemon.reap(pid)]
     for pid, _ in left:

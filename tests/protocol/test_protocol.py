@@ -56,12 +56,11 @@ class Place:
         if statements not in self.daemons:
             daemon = postern.Daemon(CONFIG + statements, user=self.user, sink=self.sink.port)
             self.daemons[statements] = daemon
-            postern.SHARED.add(daemon.start().pid)
+            daemon.start()
         return self.daemons[statements]
 
     def close(self):
         problems = []
-        postern.SHARED.clear()
         for daemon in self.daemons.values():
             try:
                 daemon.close()

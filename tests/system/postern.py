@@ -41,8 +41,8 @@ mta private-destinations {{ "127.0.0.0/8", "::1" }}
 listen on 127.0.0.1 port {port}
 """
 
-# Process ids of daemons that several tests share: they outlive a test.
-SHARED = set()
+# Process ids of daemons that are running: some are shared by several tests.
+RUNNING = set()
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -218,6 +218,7 @@ class Daemon:
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                         env=self.environment, start_new_session=True, user=self.run_as,
                                         **({"group": self.run_as, "extra_groups": []} if self.run_as else {}))
+        RUNNING.add(self.process.pid)
         self.log = Log(self.process.stderr)
         self.logs.append(self.log)
 
@@ -243,6 +244,7 @@ class Daemon:
         if self.process is None:
             return 0
         family = {self.process.pid, *(pid for pid, _ in children_of(self.process.pid))}
+        RUNNING.discard(self.process.pid)
         if self.process.poll() is None:
             self.process.terminate()
         try:
@@ -285,6 +287,7 @@ class Daemon:
     def kill(self):
         """SIGKILL to the parent and all others at once, as a power cut would; nothing is left."""
         family = [self.process.pid, *(pid for pid, _ in children_of(self.process.pid))]
+        RUNNING.discard(self.process.pid)
         self.kill_family(family)
         self.process.wait()
         self.process = None
@@ -344,7 +347,7 @@ class Daemon:
 
     @property
     def spool(self):
-        return os.path.join(self.folder, "spool")
+        return self.values.get("spool") or os.path.join(self.folder, "spool")
 
     @property
     def socket(self):
