@@ -195,7 +195,7 @@ def test_F20_nobody_reads_the_log(relaying):
 
 def test_F20_stderr_is_closed(relaying):
     daemon, sink = relaying
-    daemon.process.stderr.close()
+    daemon.log.give_up()
     for number in range(20):
         smtp.deliver(daemon.port, SENDER, [RECIPIENT], smtp.message(f"m{number}"))
     sink.wait(20)

@@ -10,6 +10,7 @@ import ctypes
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import socket
@@ -126,17 +127,36 @@ class Log:
         self.ended = False
         self.changed = threading.Condition()
         self.stream = stream
+        self.waker, self.wake = os.pipe()
         self.thread = threading.Thread(target=self.read, daemon=True)
         self.thread.start()
 
+    def blocks(self):
+        """What comes, until the stream ends or is given up."""
+        while self.waker not in select.select([self.stream, self.waker], [], [])[0]:
+            block = os.read(self.stream.fileno(), 65536)
+            if not block:
+                break
+            yield block
+        self.stream.close()
+        os.close(self.waker)
+
     def read(self):
-        for line in self.stream:
+        rest = b""
+        for block in self.blocks():
+            *lines, rest = (rest + block).split(b"\n")
             with self.changed:
-                self.lines.append(line.decode("utf-8", "backslashreplace").rstrip("\n"))
+                self.lines += [line.decode("utf-8", "backslashreplace") for line in lines]
                 self.changed.notify_all()
         with self.changed:
+            self.lines += [rest.decode("utf-8", "backslashreplace")] if rest else []
             self.ended = True
             self.changed.notify_all()
+
+    def give_up(self):
+        """Reads no more: the writer finds nobody at the other end. Closing a stream under its reader would hang."""
+        os.close(self.wake)
+        self.thread.join()
 
     def wait(self, pattern, seconds=WAIT_SECONDS, start=0):
         """The first match of pattern in a line from number start on."""
