@@ -104,8 +104,21 @@ class Tools:
         try:
             process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            process.kill()
             process.wait()
+        postern.wait_until(lambda: self.is_gone(process.pid), STOP_SECONDS, "the end of all its processes")
+
+    @staticmethod
+    def is_gone(group):
+        """Ends what is left of a process group: Postfix's master may have been starting another process just then."""
+        try:
+            os.killpg(group, signal.SIGKILL)
+            os.waitpid(-group, os.WNOHANG)
+        except ProcessLookupError:
+            return True
+        except ChildProcessError:
+            pass
+        return False
 
     def chroot(self, user=POSTFIX):
         return ["chroot", f"--userspec={user}:{user}", self.root]
