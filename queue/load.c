@@ -10,6 +10,7 @@
 #include "queue/clock.h"
 #include "queue/core.h"
 #include "queue/limits.h"
+#include "queue/outcome.h"
 
 static void
 log_broken(const struct error *err)
@@ -344,15 +345,29 @@ add_claimed(struct deliveries *out, struct destination *d, struct mail *mail, st
 	TAILQ_INSERT_TAIL(out, delivery, link);
 }
 
+/* Whether that recipient's end is on its way to disk: nothing can be done about it any more, and nothing needs to be. */
+static bool
+is_going(const struct delivery *loaded, uint32_t number)
+{
+	const struct rcpt *r;
+
+	STAILQ_FOREACH (r, &loaded->rcpts, next)
+		if (r->number == number)
+			return loaded->state == DELIVERY_LEAVING && outcome_leaves(r->outcome);
+	return false;
+}
+
 /* What is in memory already is claimed when it only waits. */
 static void
-claim_loaded(struct claim *claim, struct delivery *loaded)
+claim_loaded(struct claim *claim, struct delivery *loaded, uint32_t number)
 {
 	const struct delivery *d;
 
 	TAILQ_FOREACH (d, &claim->out, link)
 		if (d == loaded)
 			return; /* with a recipient before this one */
+	if (is_going(loaded, number))
+		return;
 	if (claim->scope != CLAIM_WAITING || loaded->state != DELIVERY_READY) {
 		claim->busy++;
 		return;
@@ -380,7 +395,7 @@ load_claim(struct store_txn *txn, struct mail *mail, struct claim *claim, struct
 		claim->from = number + 1;
 		loaded = destination_delivery(d, mail->id, number);
 		if (loaded != NULL) {
-			claim_loaded(claim, loaded);
+			claim_loaded(claim, loaded, number);
 		} else if (claim->wanted == NULL || claim->wanted(&record, d)) {
 			add_claimed(&claim->out, d, mail, rcpt_new(&record, number, S("")));
 			claim->claimed++;

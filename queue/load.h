@@ -37,7 +37,7 @@ struct claim {
 	bool (*wanted)(const struct record_recipient *record, const struct destination *d);
 	uint32_t from;  /* number to begin at; moves behind the last one looked at */
 	size_t claimed; /* recipients, so far */
-	size_t busy;    /* recipients passed over because they are being delivered, or wait */
+	size_t busy;    /* recipients passed over because they are handed out, put off, or wait; not those that leave */
 	struct deliveries out;
 };
 

@@ -52,6 +52,12 @@ static const struct {
 	[OUTCOME_POSTPONED] = { .leaves = false },
 };
 
+bool
+outcome_leaves(enum outcome outcome)
+{
+	return effects[outcome].leaves;
+}
+
 static void
 put_history(struct store_txn *txn, const struct settlement *s, const struct delivery *d, const struct rcpt *r)
 {
@@ -313,7 +319,7 @@ unload(const struct settlement *s, struct delivery *delivery)
 	STAILQ_FOREACH (r, &delivery->rcpts, next) {
 		const struct store_entry entry = { (uint64_t)r->due_us, delivery->mail->id, r->number };
 		count_and_log(s, delivery, r);
-		if (r->outcome == OUTCOME_NONE || !effects[r->outcome].leaves)
+		if (!outcome_leaves(r->outcome))
 			destination_note(d, &entry);
 	}
 	destination_unload(d, delivery);

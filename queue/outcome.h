@@ -15,6 +15,9 @@
 
 typedef void outcome_done_fn(void *arg);
 
+/* Whether a recipient of which that became is out of the queue, once it is on disk. */
+bool outcome_leaves(enum outcome outcome);
+
 /*
  * Takes the deliveries of *list, which are of one message, DELIVERY_LEAVING, and whose recipients each have an outcome.
  * At most QUEUE_JOB_RCPTS_MAX of them have failed. by says who removed them (copied; empty where nobody did). done, which

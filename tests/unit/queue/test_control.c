@@ -186,6 +186,7 @@ test_removing_is_the_owners_and_leaves_nothing(void **state)
 	end = answered(control, 2);
 	assert_true(end->ok);
 	assert_int_equal(end->count, 250);
+	assert_int_equal(end->text.len, 0); /* what it is about to remove itself is not being delivered */
 	assert_int_equal(messages_stored(), 1);
 	expect_consistent();
 	relay = world_join(PROTO_KIND_RELAY, 0);
@@ -198,6 +199,48 @@ test_removing_is_the_owners_and_leaves_nothing(void **state)
 	assert_true(end->ok && end->count == 0 && end->text.len > 0);
 	assert_int_equal(messages_stored(), 1);
 	assert_int_equal(core.counters.removed, 250);
+}
+
+static void
+expect_nothing_delivered(const char *row, const struct msg_answer_end *end)
+{
+	if (!end->ok || end->text.len > 0)
+		row_fail(row, "\"%.*s\"", STR_ARG(end->text));
+}
+
+static void
+test_what_is_leaving_already_is_not_being_delivered(void **state)
+{
+	struct end *smtpd = join_smtpd(0), *control = world_join(PROTO_KIND_CONTROL, 0), *relay;
+	const struct msg_answer_end *first, *second;
+	struct heard *job;
+
+	(void)state;
+	/* Loaded for a worker that is not there, in deliveries of a hundred. */
+	(void)store_of(smtpd, JOE, "out/a.example", 2 * QUEUE_JOB_RCPTS_MAX);
+	SEND(control->channel, QUEUE_REMOVE, queue_remove, 1, .owner = PROTO_OWNER_ANY, .message = 0, .by = S("root"));
+	SEND(control->channel, QUEUE_REMOVE, queue_remove, 2, .owner = PROTO_OWNER_ANY, .message = 0, .by = S("ann"));
+	first = answered(control, 1);
+	second = answered(control, 2);
+	expect_nothing_delivered("the first to ask", first);
+	expect_nothing_delivered("somebody else removes it, too", second);
+	assert_int_equal(first->count + second->count, 2 * QUEUE_JOB_RCPTS_MAX);
+	/* A result that is on its way to disk: one recipient goes, the other stays, and cannot be had now. */
+	relay = world_join(PROTO_KIND_RELAY, 0);
+	(void)store_of(smtpd, JOE, "out/b.example", 2);
+	job = hear(relay, PROTO_JOB_TYPE, 0);
+	SEND(relay->channel, JOB_RESULT, job_result, job->id, .number = 0, .result = PROTO_RESULT_DELIVERED,
+	    .code = 250);
+	SEND(
+	    relay->channel, JOB_RESULT, job_result, job->id, .number = 1, .result = PROTO_RESULT_DEFERRED, .code = 451);
+	SEND(relay->channel, JOB_END, job_end, job->id, .host_down = false);
+	WAIT_FOR(core.running == 0);
+	SEND(control->channel, QUEUE_REMOVE, queue_remove, 3, .owner = PROTO_OWNER_ANY, .message = 0, .by = S("root"));
+	first = answered(control, 3);
+	assert_true(first->ok);
+	if (first->count == 0) /* it came before the disk */
+		assert_true(str_equal(first->text, S("1 being delivered, which cannot be stopped")));
+	expect_consistent();
 }
 
 static void
@@ -303,6 +346,7 @@ main(void)
 		TEST(test_an_entry_says_why_it_is_here),
 		TEST(test_the_text_is_the_owners),
 		TEST(test_removing_is_the_owners_and_leaves_nothing),
+		TEST(test_what_is_leaving_already_is_not_being_delivered),
 		TEST(test_all_can_be_removed_loaded_or_not),
 		TEST(test_numbers_are_told),
 		TEST(test_what_is_over_is_given_up_when_it_was_tried),
