@@ -26,6 +26,7 @@ struct rcpt {
 
 struct delivery {
 	const struct where *where;
+	const struct error *trouble; /* NULL: where is open */
 	void (*idle)(void *arg);
 	void *arg;
 	enum state state;
@@ -69,13 +70,14 @@ copy(struct str s)
 }
 
 struct delivery *
-delivery_new(const struct where *where, void (*idle)(void *arg), void *arg)
+delivery_new(const struct where *where, const struct error *trouble, void (*idle)(void *arg), void *arg)
 {
 	struct delivery *d = calloc(1, sizeof(*d));
 
 	if (d == NULL)
 		fatal("out of memory");
 	d->where = where;
+	d->trouble = trouble;
 	d->idle = idle;
 	d->arg = arg;
 	d->maildir.fd = d->mbox.fd = -1;
@@ -138,6 +140,20 @@ delivery_busy(const struct delivery *d)
 
 /* --- the end of a copy --- */
 
+/* The place that has the trouble, as far as it is known. */
+static void
+name_place(const struct delivery *d, char *dst, size_t size)
+{
+	const struct where *w = d->where;
+
+	if (w->root[0] == '\0')
+		(void)strlcpy(dst, w->format, size);
+	else if (d->trouble != NULL)
+		(void)strlcpy(dst, w->root, size);
+	else
+		(void)snprintf(dst, size, "%s/%s", w->root, d->path);
+}
+
 /* What an administrator has to see beside the queue's record: which file, and why. */
 static void
 log_trouble(const struct delivery *d, const struct outcome *o)
@@ -146,7 +162,7 @@ log_trouble(const struct delivery *d, const struct outcome *o)
 
 	if (o->result == PROTO_RESULT_DELIVERED || strcmp(o->enhanced, "5.4.6") == 0)
 		return;
-	(void)snprintf(file, sizeof(file), "%s/%s", d->where->root, d->path);
+	name_place(d, file, sizeof(file));
 	log_error("mailbox-failed", log_hex(LOG_FIELD_message, d->message), log_text(LOG_FIELD_user, d->where->user),
 	    log_text(LOG_FIELD_to, d->rcpts[d->current].address), log_text(LOG_FIELD_file, file),
 	    log_text(LOG_FIELD_error, o->text));
@@ -162,18 +178,37 @@ pull(struct delivery *d)
 static void
 end_job(struct delivery *d)
 {
-	SEND(d->channel, JOB_END, job_end, d->id, .host_down = false);
+	SEND(d->channel, JOB_END, job_end, d->id, .host_down = d->trouble != NULL);
 	forget_job(d);
 	d->idle(d->arg);
 }
 
 static void
-end_copy(struct delivery *d, const struct outcome *o)
+tell_result(struct delivery *d, const struct outcome *o)
 {
 	log_trouble(d, o);
-	drop_copy(d);
 	SEND(d->channel, JOB_RESULT, job_result, d->id, .number = d->rcpts[d->current].number, .result = o->result,
 	    .code = o->code, .enhanced = str_of(o->enhanced), .text = str_of(o->text), .hop = S(""));
+}
+
+/* Nothing can be tried, so no recipient needs the message. */
+static void
+put_off_job(struct delivery *d)
+{
+	struct outcome o;
+
+	(void)outcome_set(
+	    &o, d->trouble->kind == ERROR_PERMANENT ? OUTCOME_SETUP : OUTCOME_AWAY, "%s", d->trouble->text);
+	for (; d->current < d->rcpts_count; d->current++)
+		tell_result(d, &o);
+	end_job(d);
+}
+
+static void
+end_copy(struct delivery *d, const struct outcome *o)
+{
+	drop_copy(d);
+	tell_result(d, o);
 	d->offset = 0;
 	if (++d->current < d->rcpts_count)
 		pull(d);
@@ -361,6 +396,10 @@ delivery_take_body(struct delivery *d, uint64_t id, const struct msg_job_body *b
 
 	if (d->state != STATE_READING || id != d->id || !piece_fits(d, body))
 		return false;
+	if (d->trouble != NULL) {
+		put_off_job(d);
+		return true;
+	}
 	if (!d->open && !begin_copy(d))
 		return true; /* a piece that comes before the lock is asked for again */
 	if (!write_piece(d, body->bytes, &o)) {

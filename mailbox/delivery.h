@@ -16,8 +16,12 @@
 
 struct delivery;
 
-/* Keeps a view of where. idle is called whenever a job has ended. Returns fresh. */
-struct delivery *delivery_new(const struct where *where, void (*idle)(void *arg), void *arg);
+/*
+ * Keeps a view of where and of trouble. idle is called whenever a job has ended. trouble: why no mailbox can be reached, the
+ * answer to every job; NULL: where is open. Returns fresh.
+ */
+struct delivery *delivery_new(
+    const struct where *where, const struct error *trouble, void (*idle)(void *arg), void *arg);
 
 /* Gives up what is being written. Accepts NULL. */
 void delivery_free(struct delivery *d);

@@ -17,10 +17,15 @@
 
 static struct where where;
 static bool told; /* MAILBOX_SETUP has come */
-static struct error told_error;
+static bool found;
+static struct error trouble; /* why no mailbox was found */
 static bool draining;
 static struct delivery *delivery;
 
+/*
+ * A mailbox that cannot be found is no reason to end: then queue would see a process that died, and nobody the reason. It is
+ * opened here, where the place to stay in is not yet fixed, since that is nowhere without it.
+ */
 static bool
 take_setup(struct peer *peer, uint64_t id, const union proto_message *msg, int fd)
 {
@@ -28,9 +33,8 @@ take_setup(struct peer *peer, uint64_t id, const union proto_message *msg, int f
 	(void)fd;
 	if (peer->kind != PROTO_KIND_PARENT || told)
 		return false;
-	told_error.text[0] = '\0';
 	told = true;
-	(void)where_set(&where, &msg->mailbox_setup, &told_error);
+	found = where_set(&where, &msg->mailbox_setup, &trouble) && where_open(&where, &trouble);
 	return true;
 }
 
@@ -38,7 +42,7 @@ static void
 place(const struct process_setup *setup, struct sandbox_place *out)
 {
 	(void)setup;
-	out->beneath = where.root[0] == '\0' ? NULL : where.root;
+	out->beneath = found ? where.root : NULL;
 	out->writes_files = true;
 }
 
@@ -51,8 +55,6 @@ open_mailbox(const struct process_setup *setup, struct error *err)
 	(void)setup;
 	if (!told)
 		return error_set(err, ERROR_PERMANENT, "no setup of a mailbox came");
-	if (told_error.text[0] != '\0')
-		return error_set(err, told_error.kind, "%s", told_error.text);
 	if (geteuid() == 0) /* SECURITY L05; the parent refuses it before */
 		return error_set(
 		    err, ERROR_PERMANENT, "%s: no mail is delivered as root; give it an alias", where.user);
@@ -62,7 +64,7 @@ open_mailbox(const struct process_setup *setup, struct error *err)
 	(void)gethostname(host, sizeof(host) - 1);
 	maildir_init(host[0] == '\0' ? "localhost" : host);
 	mbox_init(host);
-	return where_open(&where, err);
+	return true;
 }
 
 static void
@@ -78,7 +80,7 @@ settle(const struct process_setup *setup, struct error *err)
 {
 	(void)setup;
 	(void)err;
-	delivery = delivery_new(&where, job_ended, NULL);
+	delivery = delivery_new(&where, found ? NULL : &trouble, job_ended, NULL);
 	return true;
 }
 

@@ -21,6 +21,8 @@ static const struct ending endings[OUTCOME_COUNT] = {
 	[OUTCOME_UNSAFE]    = { PROTO_RESULT_DEFERRED,  451, "4.3.0", "mailbox refused" },
 	[OUTCOME_LOCKED]    = { PROTO_RESULT_DEFERRED,  450, "4.2.0", "mailbox locked" },
 	[OUTCOME_BROKEN]    = { PROTO_RESULT_DEFERRED,  451, "4.3.0", "message incomplete" },
+	[OUTCOME_AWAY]      = { PROTO_RESULT_DEFERRED,  451, "4.3.0", "mailbox not reachable" },
+	[OUTCOME_SETUP]     = { PROTO_RESULT_DEFERRED,  451, "4.3.5", "mailbox not configured" },
 };
 
 static const struct {

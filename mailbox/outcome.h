@@ -27,6 +27,8 @@ enum outcome_kind {
 	OUTCOME_UNSAFE,   /* what stands in the mailbox's place may not be written to */
 	OUTCOME_LOCKED,   /* somebody else holds the mailbox */
 	OUTCOME_BROKEN,   /* the message did not come whole */
+	OUTCOME_AWAY,     /* the directory that holds the user's mailboxes cannot be opened */
+	OUTCOME_SETUP,    /* the configuration names no directory for this user */
 	OUTCOME_COUNT
 };
 

@@ -83,17 +83,33 @@ where_set(struct where *w, const struct msg_mailbox_setup *setup, struct error *
 	return ok;
 }
 
+/* Without the right to search it, the directory opens, and every name in it is refused. */
+static int
+open_root(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), saved;
+
+	if (fd == -1 || faccessat(fd, ".", X_OK, 0) == 0)
+		return fd;
+	saved = errno;
+	(void)close(fd);
+	errno = saved;
+	return -1;
+}
+
 bool
 where_open(struct where *w, struct error *err)
 {
 	const struct group *mail = getgrnam("mail");
+	bool home = strcmp(w->root, w->home) == 0;
 
 	w->uid = geteuid();
 	if (mail != NULL)
 		w->mail_gid = mail->gr_gid;
-	w->root_fd = open(w->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	w->root_fd = open_root(w->root);
 	if (w->root_fd == -1)
-		return error_set(err, ERROR_TEMPORARY, "%s: %s", w->root, strerror(errno));
+		return error_set(err, ERROR_TEMPORARY, "%s of %s: %s",
+		    home ? "home directory" : "directory above the mailbox", w->user, strerror(errno));
 	return true;
 }
 

@@ -39,7 +39,7 @@ bool where_set(struct where *w, const struct msg_mailbox_setup *setup, struct er
 
 /*
  * Opens the root, and learns the group `mail`; before confinement. Returns false and sets err when the root cannot be
- * opened.
+ * opened, or not be entered: with the words that outcome.h asks for.
  */
 bool where_open(struct where *w, struct error *err);
 void where_close(struct where *w);

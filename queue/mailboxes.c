@@ -228,7 +228,9 @@ mailbox_is_idle(struct destination *d)
 	TAILQ_REMOVE(&mailboxes.list, m, next);
 	TAILQ_INSERT_TAIL(&mailboxes.list, m, next);
 	loop_timer_start(&m->timer, QUEUE_MAILBOX_IDLE_MS);
-	if (core.draining || (!TAILQ_EMPTY(&mailboxes.waiting) && d->ready_count == 0 && d->next_us > clock_us()))
+	/* One that could not reach the mailbox looks but once: whether it is there by now another has to find out. */
+	if (core.draining || d->down ||
+	    (!TAILQ_EMPTY(&mailboxes.waiting) && d->ready_count == 0 && d->next_us > clock_us()))
 		loop_timer_start(&m->timer, 0);
 }
 

@@ -16,6 +16,7 @@
 enum { RESULTS_MAX = 16, JOB_ID = 7 };
 
 static struct where where;
+static struct error trouble;
 static struct delivery *delivery;
 static struct channel *queue;   /* the test's end */
 static struct channel *mailbox; /* the delivery's end */
@@ -25,9 +26,11 @@ static int idle_calls;
 /* What the delivery said. */
 static struct {
 	int results, ends, pulls;
+	bool host_down;
 	uint64_t number[RESULTS_MAX];
 	enum proto_result result[RESULTS_MAX];
 	char text[RESULTS_MAX][256];
+	unsigned code[RESULTS_MAX];
 	char enhanced[RESULTS_MAX][16];
 } said;
 
@@ -55,11 +58,13 @@ queue_hears(void *arg, enum proto_type type, uint64_t id, const union proto_mess
 	} else if (type == PROTO_JOB_RESULT_TYPE) {
 		said.number[said.results] = msg->job_result.number;
 		said.result[said.results] = (enum proto_result)msg->job_result.result;
+		said.code[said.results] = (unsigned)msg->job_result.code;
 		(void)str_copy(msg->job_result.text, said.text[said.results], sizeof(said.text[0]));
 		(void)str_copy(msg->job_result.enhanced, said.enhanced[said.results], sizeof(said.enhanced[0]));
 		said.results++;
 	} else {
 		said.ends++;
+		said.host_down = msg->job_end.host_down;
 	}
 	return true;
 }
@@ -120,7 +125,7 @@ setup(void **state)
 	idle_calls = 0;
 	piece_size = PROTO_CHUNK_MAX;
 	set_where("", CONFIG_METHOD_MAILDIR);
-	delivery = delivery_new(&where, became_idle, NULL);
+	delivery = delivery_new(&where, NULL, became_idle, NULL);
 	queue = channel_new(pair[0], PROTO_KIND_QUEUE, PROTO_KIND_MAILBOX, queue_hears, closed, NULL);
 	mailbox = channel_new(pair[1], PROTO_KIND_MAILBOX, PROTO_KIND_QUEUE, mailbox_hears, closed, NULL);
 	return 0;
@@ -208,6 +213,7 @@ test_a_message_gets_its_trace_and_lf(void **state)
 	assert_int_equal(said.number[0], 10);
 	assert_int_equal(said.result[0], PROTO_RESULT_DELIVERED);
 	assert_int_equal(said.pulls, 0);
+	assert_false(said.host_down);
 	assert_int_equal(idle_calls, 1);
 	read_only_file("Maildir/new", text, sizeof(text));
 	assert_string_equal(text, TOP "Subject: x\n\nline\n\nlast\n");
@@ -311,6 +317,54 @@ test_an_mbox_that_is_locked_is_waited_for(void **state)
 	}
 	assert_int_equal(said.result[0], PROTO_RESULT_DELIVERED);
 	assert_int_equal(said.pulls, 1);
+}
+
+static void
+begin_with_trouble(enum error_kind kind, const char *text)
+{
+	(void)error_set(&trouble, kind, "%s", text);
+	delivery_free(delivery);
+	delivery = delivery_new(&where, &trouble, became_idle, NULL);
+	memset(&said, 0, sizeof(said));
+}
+
+static void
+test_a_mailbox_that_cannot_be_reached_puts_every_job_off(void **state)
+{
+	static const char *const two[] = { "joe@d.example", "joe+a@d.example" };
+	int i;
+
+	(void)state;
+	begin_with_trouble(ERROR_TEMPORARY, "home directory of joe: No such file or directory");
+	for (i = 1; i <= 2; i++) {
+		memset(&said, 0, sizeof(said));
+		send_job(S("a: b\r\n\r\nx\r\n"), two, 2);
+		run_until_end();
+		assert_int_equal(said.results, 2);
+		assert_int_equal(said.number[1], 11);
+		assert_int_equal(said.result[1], PROTO_RESULT_DEFERRED);
+		assert_int_equal(said.code[1], 451);
+		assert_string_equal(said.enhanced[1], "4.3.0");
+		assert_string_equal(
+		    said.text[1], "mailbox not reachable: home directory of joe: No such file or directory");
+		assert_true(said.host_down);
+		assert_int_equal(said.pulls, 0);
+		assert_int_equal(idle_calls, i);
+	}
+	assert_int_equal(sandpit_count("."), 0);
+}
+
+static void
+test_a_mailbox_that_is_not_configured_puts_off_too(void **state)
+{
+	(void)state;
+	begin_with_trouble(ERROR_PERMANENT, "format specifier %{x}: unknown");
+	send_job(S("a: b\r\n\r\nx\r\n"), joe, 1);
+	run_until_end();
+	assert_int_equal(said.result[0], PROTO_RESULT_DEFERRED);
+	assert_string_equal(said.enhanced[0], "4.3.5");
+	assert_non_null(strstr(said.text[0], "%{x}"));
+	assert_true(said.host_down);
 }
 
 static void
@@ -484,6 +538,8 @@ main(void)
 		WITH_QUEUE(test_L09_a_loop_fails_and_the_others_go_on),
 		WITH_QUEUE(test_a_full_disk_puts_off),
 		WITH_QUEUE(test_an_mbox_that_is_locked_is_waited_for),
+		WITH_QUEUE(test_a_mailbox_that_cannot_be_reached_puts_every_job_off),
+		WITH_QUEUE(test_a_mailbox_that_is_not_configured_puts_off_too),
 		WITH_QUEUE(test_a_channel_that_closes_half_way_leaves_nothing),
 		WITH_QUEUE(test_an_empty_message_is_one),
 		WITH_QUEUE(test_a_queue_that_breaks_the_rules_is_refused),

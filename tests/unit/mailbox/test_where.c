@@ -78,18 +78,63 @@ test_roots_and_mailboxes(void **state)
 	}
 }
 
+/* Opens what the first row means. Returns false, with the words of the failure, when it cannot be opened. */
+static bool
+opens(const struct row *row, struct error *err)
+{
+	struct where w;
+	bool ok;
+
+	assert_true(set(&w, row, err));
+	ok = where_open(&w, err);
+	where_close(&w);
+	if (!ok)
+		assert_int_equal(err->kind, ERROR_TEMPORARY);
+	return ok;
+}
+
 static void
 test_a_home_that_is_not_there_is_not_made(void **state)
 {
 	struct error err;
-	struct where w;
 
 	(void)state;
+	assert_true(opens(&rows[0], &err));
 	assert_int_equal(unlinkat(sandpit, "home", AT_REMOVEDIR), 0);
-	assert_true(set(&w, &rows[0], &err));
-	assert_false(where_open(&w, &err));
-	assert_int_equal(err.kind, ERROR_TEMPORARY);
+	assert_false(opens(&rows[0], &err));
+	assert_string_equal(err.text, "home directory of joe: No such file or directory");
 	assert_int_equal(faccessat(sandpit, "home", F_OK, 0), -1);
+	sandpit_write("home", "", 0600);
+	assert_false(opens(&rows[0], &err));
+	assert_string_equal(err.text, "home directory of joe: Not a directory");
+}
+
+static void
+test_a_directory_that_may_not_be_entered(void **state)
+{
+	static const mode_t modes[] = { 0, 0400, 0600 };
+	struct row vmail = { "virtual mailboxes", CONFIG_METHOD_MAILDIR, "@/vmail/%{dest.user}", NULL, NULL };
+	uid_t uid = geteuid();
+	struct error err;
+	size_t i;
+
+	(void)state;
+	if (uid == 0)
+		assert_int_equal(fchown(sandpit, 65534, 65534) + fchownat(sandpit, "home", 65534, 65534, 0) +
+			fchownat(sandpit, "vmail", 65534, 65534, 0) + setresuid(65534, 65534, 0),
+		    0);
+	for (i = 0; i < COUNT(modes); i++) {
+		assert_int_equal(fchmodat(sandpit, "home", modes[i], 0) + fchmodat(sandpit, "vmail", modes[i], 0), 0);
+		assert_false(opens(&rows[0], &err));
+		assert_string_equal(err.text, "home directory of joe: Permission denied");
+		assert_false(opens(&vmail, &err));
+		assert_string_equal(err.text, "directory above the mailbox of joe: Permission denied");
+	}
+	assert_int_equal(fchmodat(sandpit, "home", 0700, 0) + fchmodat(sandpit, "vmail", 0700, 0), 0);
+	assert_true(opens(&rows[0], &err));
+	assert_true(opens(&vmail, &err));
+	if (uid == 0)
+		assert_int_equal(setresuid(0, 0, 0), 0);
 }
 
 static void
@@ -130,6 +175,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		IN_SANDPIT(test_roots_and_mailboxes),
 		IN_SANDPIT(test_a_home_that_is_not_there_is_not_made),
+		IN_SANDPIT(test_a_directory_that_may_not_be_entered),
 		IN_SANDPIT(test_folders_of_sub_addresses),
 	};
 

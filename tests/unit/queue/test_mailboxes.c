@@ -148,6 +148,32 @@ test_a_process_that_does_not_come_delays_its_user_alone(void **state)
 	expect_consistent();
 }
 
+/* It looked before it was confined: whether the mailbox is there again is for a new process to find out. */
+static void
+test_a_process_without_a_mailbox_gets_no_second_job(void **state)
+{
+	struct end *smtpd = join_smtpd(0), *router = world_join(PROTO_KIND_ROUTER, 0), *mailbox;
+	uint64_t id = store_one(smtpd, "local/joe");
+	struct record_recipient rcpt;
+	struct heard *job;
+	double begun;
+
+	(void)state;
+	mailbox = start_mailbox(give_statement(router, "joe"));
+	job = hear(mailbox, PROTO_JOB_TYPE, 0);
+	SEND(mailbox->channel, JOB_RESULT, job_result, job->id, .number = 0, .result = PROTO_RESULT_DEFERRED,
+	    .code = 451, .enhanced = S("4.3.0"), .text = S("no home"));
+	SEND(mailbox->channel, JOB_END, job_end, job->id, .host_down = true);
+	begun = seconds_now();
+	WAIT_FOR(mailbox->gone);
+	assert_true((seconds_now() - begun) * 1000 < QUEUE_MAILBOX_IDLE_MS / 2);
+	assert_int_equal(mailboxes_count(), 0);
+	WAIT_FOR(is_stored(id, 0, &rcpt) && rcpt.tries == 1);
+	assert_true(str_equal(rcpt.text, S("no home")));
+	assert_true(destination_named("local/joe")->down);
+	assert_false(mailbox->broke);
+}
+
 static void
 test_a_refused_start_bounces(void **state)
 {
@@ -223,6 +249,7 @@ main(void)
 		TEST(test_two_actions_of_one_user_take_turns),
 		TEST(test_there_are_never_too_many),
 		TEST(test_a_process_that_does_not_come_delays_its_user_alone),
+		TEST(test_a_process_without_a_mailbox_gets_no_second_job),
 		TEST(test_a_refused_start_bounces),
 		TEST(test_a_process_that_dies_is_started_again),
 		TEST(test_a_router_that_dies_is_asked_again),
