@@ -8,7 +8,7 @@ import pytest
 
 
 @pytest.fixture(name="scene")
-def fixture_scene(daemons, folder, sinks):
+def fixture_scene(folder, sinks, daemons):
     if os.geteuid() != 0:
         pytest.skip("needs root")
     scene = confined.Scene(daemons, folder, sinks)

@@ -22,7 +22,7 @@ def configure(daemons, line, action):
 
 
 @pytest.fixture
-def house(daemons, folder):
+def house(folder, daemons):
     """Makes a running daemon with the user joe and this action: the daemon with .home."""
     def make(action="maildir userbase <users>", uid=UID, gid=GID):
         line, home = postern.local_user(folder, uid=uid, gid=gid)
@@ -94,7 +94,7 @@ def test_a_burst_to_one_user_needs_one_process(house):
 
 
 @pytest.mark.root
-def test_L02_a_virtual_path_holds_whatever_an_address_says(daemons, folder):
+def test_L02_a_virtual_path_holds_whatever_an_address_says(folder, daemons):
     vmail = os.path.join(folder, "vmail")
     os.mkdir(vmail)
     os.chown(vmail, UID, GID)
@@ -148,13 +148,16 @@ def test_L03_a_link_in_the_place_of_new(house):
 @pytest.mark.root
 def test_a_home_that_is_not_mounted_puts_off(house):
     daemon = house()
-    daemon.allow("process=mailbox|mailbox\\[", "event=process-died")
+    daemon.allow("event=mailbox-failed")
     os.rename(daemon.home, daemon.home + "-gone")
     send(daemon, "joe@d.example")
+    send(daemon, "joe@d.example")
+    daemon.wait_for_log("event=destination-down .*destination=local/joe .*home directory of joe")
     daemon.wait_for_log("event=deferred .*to=joe@d.example")
     assert not os.path.exists(daemon.home)
     os.rename(daemon.home + "-gone", daemon.home)
-    wait_new(daemon.maildir)
+    wait_new(daemon.maildir, 2)
+    daemon.wait_for_log("event=destination-up .*destination=local/joe")
 
 
 @pytest.mark.root
@@ -202,7 +205,7 @@ def mbox_user():
 
 
 @pytest.mark.root
-def test_L06_an_mbox_grows_message_by_message(daemons, folder, mbox_user):
+def test_L06_an_mbox_grows_message_by_message(folder, mbox_user, daemons):
     name, path = mbox_user
     line, _ = postern.local_user(folder, name=name, uid=UID, gid=GID)
     daemon = configure(daemons, line, "mbox userbase <users>").start()
@@ -218,7 +221,7 @@ def test_L06_an_mbox_grows_message_by_message(daemons, folder, mbox_user):
 
 
 @pytest.mark.root
-def test_L03_an_mbox_that_is_a_link(daemons, folder, mbox_user):
+def test_L03_an_mbox_that_is_a_link(folder, mbox_user, daemons):
     name, path = mbox_user
     line, home = postern.local_user(folder, name=name, uid=UID, gid=GID)
     daemon = configure(daemons, line, "mbox userbase <users>").start()
@@ -234,7 +237,7 @@ def test_L03_an_mbox_that_is_a_link(daemons, folder, mbox_user):
 
 
 @pytest.mark.root
-def test_a_program_that_holds_the_lock_is_waited_for(daemons, folder, mbox_user):
+def test_a_program_that_holds_the_lock_is_waited_for(folder, mbox_user, daemons):
     name, path = mbox_user
     line, _ = postern.local_user(folder, name=name, uid=UID, gid=GID)
     daemon = configure(daemons, line, "mbox userbase <users>").start()
