@@ -137,6 +137,7 @@
 /* To the mailbox process, in the place of SETUP's configuration: what it is to do. path may be empty: the default. */
 #define PROTO_MAILBOX_SETUP(F) \
 	F(choice,  method, 6) \
+	F(u64,     sub_addr_delim, 126) /* a character */ \
 	F(str,     path, PROTO_TEXT_MAX) \
 	F(str,     user, PROTO_USER_MAX) \
 	F(str,     home, PROTO_TEXT_MAX) \

@@ -160,13 +160,14 @@ take_specifier(struct str *rest, struct specifier *out, struct error *err)
 /* --- values --- */
 
 static struct str
-address_value(struct address address, enum part part, unsigned flags, char *text)
+address_value(struct address address, const struct specifier *s, char delimiter, char *text)
 {
-	char *plus = strchr(address.local, '+');
+	char *cut = strchr(address.local, delimiter);
+	enum part part = s->name->part;
 	size_t len;
 
-	if ((flags & MODIFIER_STRIP) != 0 && plus != NULL && plus != address.local)
-		*plus = '\0';
+	if ((s->modifiers & MODIFIER_STRIP) != 0 && cut != NULL && cut != address.local)
+		*cut = '\0';
 	if (part == PART_USER)
 		return (struct str){ text, strlcpy(text, address.local, ADDRESS_MAX + 1) };
 	if (part == PART_DOMAIN)
@@ -182,15 +183,14 @@ address_value(struct address address, enum part part, unsigned flags, char *text
 static struct str
 value_of(const struct specifier *s, const struct format_values *values, char *text)
 {
-	enum part part = s->name->part;
+	char delimiter = values->sub_addr_delim;
 
 	switch (s->name->source) {
-	case SOURCE_SENDER: return address_value(values->sender, part, s->modifiers, text);
-	case SOURCE_RCPT: return address_value(values->rcpt, part, s->modifiers, text);
-	case SOURCE_DEST: return address_value(values->dest, part, s->modifiers, text);
+	case SOURCE_SENDER: return address_value(values->sender, s, delimiter, text);
+	case SOURCE_RCPT: return address_value(values->rcpt, s, delimiter, text);
+	case SOURCE_DEST: return address_value(values->dest, s, delimiter, text);
 	case SOURCE_MBOX_FROM:
-		return values->sender.null ? S("mailer-daemon")
-					   : address_value(values->sender, part, s->modifiers, text);
+		return values->sender.null ? S("mailer-daemon") : address_value(values->sender, s, delimiter, text);
 	case SOURCE_USERNAME: return values->username;
 	case SOURCE_DIRECTORY: return values->directory;
 	}

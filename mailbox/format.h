@@ -22,6 +22,7 @@ struct format_values {
 	struct address dest;   /* after expansion */
 	struct str username;
 	struct str directory; /* the home: an absolute path */
+	char sub_addr_delim;  /* where `strip` cuts; '\0': nowhere */
 };
 
 /*

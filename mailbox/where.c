@@ -37,7 +37,9 @@ normalize(const struct where *w, struct str path, char *dst, struct error *err)
 static struct format_values
 values_of_user(const struct where *w)
 {
-	return (struct format_values){ .username = str_of(w->user), .directory = str_of(w->home) };
+	return (struct format_values){
+		.username = str_of(w->user), .directory = str_of(w->home), .sub_addr_delim = w->sub_addr_delim
+	};
 }
 
 /*
@@ -69,7 +71,7 @@ where_set(struct where *w, const struct msg_mailbox_setup *setup, struct error *
 	struct buf front;
 	bool ok;
 
-	*w = (struct where){ .root_fd = -1, .mail_gid = (gid_t)-1, .sub_address_delimiter = '+' };
+	*w = (struct where){ .root_fd = -1, .mail_gid = (gid_t)-1, .sub_addr_delim = (char)setup->sub_addr_delim };
 	if (!set_method(w, setup, err))
 		return false;
 	if (!str_copy(setup->user, w->user, sizeof(w->user)) || w->user[0] == '\0')
@@ -161,7 +163,7 @@ tag_of(const struct where *w, const struct address *address, bool only_users)
 {
 	struct str user, tag;
 
-	if (!str_cut(str_of(address->local), w->sub_address_delimiter, &user, &tag) || user.len == 0)
+	if (!str_cut(str_of(address->local), w->sub_addr_delim, &user, &tag) || user.len == 0)
 		return S("");
 	if (only_users && !str_equal_nocase(user, str_of(w->user)))
 		return S("");

@@ -28,7 +28,7 @@ struct where {
 	int root_fd;                     /* -1 until where_open */
 	uid_t uid;                       /* owner that files must have */
 	gid_t mail_gid;                  /* the one group that may write to an mbox; (gid_t)-1: none */
-	char sub_address_delimiter;
+	char sub_addr_delim;             /* between user and sub-address; '\0': there are none */
 };
 
 /*
@@ -52,8 +52,8 @@ bool where_path(
     const struct where *w, struct str sender, struct str rcpt, struct str dest, char *dst, struct outcome *o);
 
 /*
- * The folder of a sub-address, ".ext" for joe+ext, to dst of MAILBOX_NAME_MAX + 1 bytes, from the address after expansion
- * or else the one that was asked for, where it is the same user's. "" when there is none.
+ * The folder of a sub-address, ".ext" for joe+ext where + is the delimiter, to dst of MAILBOX_NAME_MAX + 1 bytes: from the
+ * address after expansion or else the one that was asked for, where it is the same user's. "" when there is none.
  */
 void where_folder(const struct where *w, struct str rcpt, struct str dest, char *dst);
 

@@ -95,6 +95,7 @@ start_mailbox(uint64_t number, const struct msg_statement *s)
 		return;
 	}
 	SEND(child->channel, MAILBOX_SETUP, mailbox_setup, 0, .method = action->method,
+	    .sub_addr_delim = (unsigned char)postern.config->smtp_sub_addr_delim,
 	    .path = str_of(action->argument == NULL ? "" : action->argument), .user = s->user, .home = s->home,
 	    .action = str_of(action->name));
 	family_introduce_queue(child);

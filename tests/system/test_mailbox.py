@@ -15,8 +15,8 @@ import postern
 UID, GID = 54321, 54321
 
 
-def configure(daemons, line, action):
-    return daemons('table users {{ {line} }}\naction "local" ' + action + '\n'
+def configure(daemons, line, action, extra=""):
+    return daemons(extra + 'table users {{ {line} }}\naction "local" ' + action + '\n'
                    'match from any for domain "d.example" action "local"\n'
                    'match from any for local action "local"\n', line=line)
 
@@ -24,9 +24,9 @@ def configure(daemons, line, action):
 @pytest.fixture
 def house(folder, daemons):
     """Makes a running daemon with the user joe and this action: the daemon with .home."""
-    def make(action="maildir userbase <users>", uid=UID, gid=GID):
+    def make(action="maildir userbase <users>", uid=UID, gid=GID, extra=""):
         line, home = postern.local_user(folder, uid=uid, gid=gid)
-        daemon = configure(daemons, line, action.format(folder=folder)).start()
+        daemon = configure(daemons, line, action.format(folder=folder), extra).start()
         daemon.home = home
         daemon.maildir = os.path.join(home, "Maildir")
         return daemon
@@ -108,16 +108,23 @@ def test_L02_a_virtual_path_holds_whatever_an_address_says(folder, daemons):
         "=", "=2e.=2f..=2f..=2fx@s.example", "=2e.@s.example", "a@s.example"]
 
 
-def test_a_folder_of_a_sub_address(house):
-    daemon = house()
+@pytest.mark.parametrize("delimiter", ["+", "-"])
+def test_a_folder_of_a_sub_address(house, delimiter):
+    daemon = house(extra="" if delimiter == "+" else f'smtp sub-addr-delim "{delimiter}"\n')
     send(daemon, "joe@d.example")
     wait_new(daemon.maildir)
     folder = os.path.join(daemon.maildir, ".lists")
     os.mkdir(folder, 0o700)
     if os.geteuid() == 0:
         os.chown(folder, UID, GID)
-    send(daemon, "joe+lists@d.example")
+    send(daemon, f"joe{delimiter}lists@d.example")
     wait_new(folder)
+
+
+def test_strip_cuts_a_sub_address_where_the_configuration_says(house):
+    daemon = house('maildir "~/in/%{{{{rcpt.user:strip}}}}" userbase <users>', extra='smtp sub-addr-delim "-"\n')
+    send(daemon, "joe-lists@d.example")
+    wait_new(os.path.join(daemon.home, "in", "joe"))
 
 
 def test_L09_a_loop_bounces(house):

@@ -103,9 +103,11 @@ became_idle(void *arg)
 static void
 set_where(const char *path, enum config_method method)
 {
-	struct msg_mailbox_setup setup = {
-		.method = method, .path = str_of(path), .user = STR("joe"), .action = STR("local")
-	};
+	struct msg_mailbox_setup setup = { .method = method,
+		.sub_addr_delim = '+',
+		.path = str_of(path),
+		.user = STR("joe"),
+		.action = STR("local") };
 	struct error err;
 
 	setup.home = str_of(sandpit_path);

@@ -90,7 +90,7 @@ static const struct row fixed[] = {
 static struct format_values
 values(void)
 {
-	struct format_values v = { .username = STR("joe"), .directory = STR("/home/joe") };
+	struct format_values v = { .username = STR("joe"), .directory = STR("/home/joe"), .sub_addr_delim = '+' };
 
 	assert_true(address_parse(S("ann@S.example"), 0, &v.sender, NULL));
 	assert_true(address_parse(S("Joe+box@r.example"), 0, &v.rcpt, NULL));
@@ -149,6 +149,37 @@ test_a_bounce_has_a_sender_too(void **state)
 }
 
 static void
+test_strip_cuts_where_the_configuration_says(void **state)
+{
+	static const struct {
+		char delimiter;
+		struct str rcpt;
+		const char *want;
+	} delimiters[] = {
+		{ '-', STR("joe-a-b@r.example"), "/joe" },
+		{ '-', STR("joe+box@r.example"), "/joe+box" },
+		{ '-', STR("-joe@r.example"), "/-joe" },
+		{ '=', STR("joe=box@r.example"), "/joe" },
+		{ '\0', STR("joe+box@r.example"), "/joe+box" },
+	};
+	struct format_values v = values();
+	struct buf out;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(delimiters); i++) {
+		v.sub_addr_delim = delimiters[i].delimiter;
+		assert_true(address_parse(delimiters[i].rcpt, 0, &v.rcpt, NULL));
+		buf_init(&out, MAILBOX_PATH_MAX);
+		assert_true(format_expand(S("/%{rcpt.user:strip}"), &v, &out, NULL));
+		if (!str_equal(buf_str(&out), str_of(delimiters[i].want)))
+			row_fail(
+			    delimiters[i].rcpt.ptr, "got %.*s, want %s", STR_ARG(buf_str(&out)), delimiters[i].want);
+		buf_clear(&out);
+	}
+}
+
+static void
 test_a_path_has_its_limit(void **state)
 {
 	struct format_values v = values();
@@ -173,6 +204,7 @@ main(void)
 		cmocka_unit_test(test_L02_formats),
 		cmocka_unit_test(test_the_fixed_front),
 		cmocka_unit_test(test_a_bounce_has_a_sender_too),
+		cmocka_unit_test(test_strip_cuts_where_the_configuration_says),
 		cmocka_unit_test(test_a_path_has_its_limit),
 	};
 

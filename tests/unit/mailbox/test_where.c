@@ -49,7 +49,7 @@ static bool
 set(struct where *w, const struct row *row, struct error *err)
 {
 	static char path[512], home[512];
-	struct msg_mailbox_setup setup_message = { .method = row->method, .user = STR("joe") };
+	struct msg_mailbox_setup setup_message = { .method = row->method, .sub_addr_delim = '+', .user = STR("joe") };
 
 	setup_message.path = str_of(with_sandpit(row->path, path, sizeof(path)));
 	setup_message.home = str_of(with_sandpit("@/home", home, sizeof(home)));
@@ -138,20 +138,45 @@ test_a_directory_that_may_not_be_entered(void **state)
 }
 
 static void
+test_the_delimiter_is_what_the_parent_says(void **state)
+{
+	struct msg_mailbox_setup message = { .method = CONFIG_METHOD_MAILDIR, .user = STR("joe") };
+	char mailbox[MAILBOX_PATH_MAX + 1], folder[MAILBOX_NAME_MAX + 1];
+	struct outcome o;
+	struct error err;
+	struct where w;
+
+	(void)state;
+	message.path = S("~/%{rcpt.user:strip}");
+	message.home = str_of(sandpit_path);
+	message.sub_addr_delim = '-';
+	assert_true(where_set(&w, &message, &err));
+	assert_true(where_path(&w, S(""), S("joe-x@d.example"), S("joe@d.example"), mailbox, &o));
+	assert_string_equal(mailbox, "joe");
+	where_folder(&w, S("joe-x@d.example"), S("joe@d.example"), folder);
+	assert_string_equal(folder, ".x");
+}
+
+static void
 test_folders_of_sub_addresses(void **state)
 {
 	static const struct {
 		const char *name;
+		char delimiter;
 		struct str rcpt, dest;
 		const char *want;
 	} folders[] = {
-		{ "no tag", STR("joe@d.example"), STR("joe@d.example"), "" },
-		{ "a tag after expansion", STR("list@d.example"), STR("joe+Lists@d.example"), ".lists" },
-		{ "a tag of the user as asked", STR("Joe+box@d.example"), STR("joe@d.example"), ".box" },
-		{ "a tag of an alias is not the user's", STR("list+box@d.example"), STR("joe@d.example"), "" },
-		{ "a tag that climbs (L02)", STR("joe@d.example"), STR("\"joe+../x\"@d.example"), ".=2e.=2fx" },
-		{ "an empty tag", STR("joe@d.example"), STR("joe+@d.example"), "" },
-		{ "an empty user", STR("joe@d.example"), STR("+x@d.example"), "" },
+		{ "no tag", '+', STR("joe@d.example"), STR("joe@d.example"), "" },
+		{ "a tag after expansion", '+', STR("list@d.example"), STR("joe+Lists@d.example"), ".lists" },
+		{ "a tag of the user as asked", '+', STR("Joe+box@d.example"), STR("joe@d.example"), ".box" },
+		{ "a tag of an alias is not the user's", '+', STR("list+box@d.example"), STR("joe@d.example"), "" },
+		{ "a tag that climbs (L02)", '+', STR("joe@d.example"), STR("\"joe+../x\"@d.example"), ".=2e.=2fx" },
+		{ "an empty tag", '+', STR("joe@d.example"), STR("joe+@d.example"), "" },
+		{ "an empty user", '+', STR("joe@d.example"), STR("+x@d.example"), "" },
+		{ "a delimiter of the configuration", '-', STR("joe@d.example"), STR("joe-a-b@d.example"), ".a-b" },
+		{ "as asked with that delimiter", '-', STR("joe-box@d.example"), STR("joe@d.example"), ".box" },
+		{ "another's delimiter is a character", '-', STR("joe@d.example"), STR("joe+lists@d.example"), "" },
+		{ "no delimiter", '\0', STR("joe@d.example"), STR("joe+lists@d.example"), "" },
 	};
 	char folder[MAILBOX_NAME_MAX + 1];
 	struct error err;
@@ -161,6 +186,7 @@ test_folders_of_sub_addresses(void **state)
 	(void)state;
 	assert_true(set(&w, &rows[0], &err));
 	for (i = 0; i < COUNT(folders); i++) {
+		w.sub_addr_delim = folders[i].delimiter;
 		where_folder(&w, folders[i].rcpt, folders[i].dest, folder);
 		if (strcmp(folder, folders[i].want) != 0)
 			row_fail(folders[i].name, "got %s, want %s", folder, folders[i].want);
@@ -176,6 +202,7 @@ main(void)
 		IN_SANDPIT(test_roots_and_mailboxes),
 		IN_SANDPIT(test_a_home_that_is_not_there_is_not_made),
 		IN_SANDPIT(test_a_directory_that_may_not_be_entered),
+		IN_SANDPIT(test_the_delimiter_is_what_the_parent_says),
 		IN_SANDPIT(test_folders_of_sub_addresses),
 	};
 
