@@ -298,6 +298,10 @@
 	F(u64,     offset, UINT64_MAX) \
 	F(blob,    bytes, PROTO_CHUNK_MAX)
 
+/* In the place of a piece that was pulled: it cannot be had. The job ends now; who has no result yet is put off. */
+#define PROTO_JOB_CANCEL(F) \
+	F(str,     text, PROTO_REPLY_MAX)
+
 /* Send the piece that begins at offset: one request at a time. */
 #define PROTO_JOB_PULL(F) \
 	F(u64,     offset, UINT64_MAX)
@@ -455,6 +459,7 @@
 	T(JOB,              job,              QUEUE, RELAY | MAILBOX, 0) \
 	T(JOB_RCPT,         job_rcpt,         QUEUE, RELAY | MAILBOX, 0) \
 	T(JOB_BODY,         job_body,         QUEUE, RELAY | MAILBOX, 0) \
+	T(JOB_CANCEL,       job_cancel,       QUEUE, RELAY | MAILBOX, 0) \
 	T(JOB_PULL,         job_pull,         RELAY | MAILBOX, QUEUE, 0) \
 	T(JOB_RESULT,       job_result,       RELAY | MAILBOX, QUEUE, 0) \
 	T(JOB_END,          job_end,          RELAY | MAILBOX, QUEUE, 0) \

@@ -184,11 +184,17 @@ end_job(struct delivery *d)
 }
 
 static void
+send_result(struct delivery *d, const struct outcome *o)
+{
+	SEND(d->channel, JOB_RESULT, job_result, d->id, .number = d->rcpts[d->current].number, .result = o->result,
+	    .code = o->code, .enhanced = str_of(o->enhanced), .text = str_of(o->text), .hop = S(""));
+}
+
+static void
 tell_result(struct delivery *d, const struct outcome *o)
 {
 	log_trouble(d, o);
-	SEND(d->channel, JOB_RESULT, job_result, d->id, .number = d->rcpts[d->current].number, .result = o->result,
-	    .code = o->code, .enhanced = str_of(o->enhanced), .text = str_of(o->text), .hop = S(""));
+	send_result(d, o);
 }
 
 /* Nothing can be tried, so no recipient needs the message. */
@@ -411,5 +417,21 @@ delivery_take_body(struct delivery *d, uint64_t id, const struct msg_job_body *b
 		commit(d);
 	else
 		pull(d);
+	return true;
+}
+
+/* The next recipient's copy would end at the same place: all are put off at once. queue has logged what it cannot read. */
+bool
+delivery_take_cancel(struct delivery *d, uint64_t id, const struct msg_job_cancel *cancel)
+{
+	struct outcome o;
+
+	if (d->state != STATE_READING || id != d->id)
+		return false;
+	(void)outcome_set(&o, OUTCOME_BROKEN, "%.*s", STR_ARG(cancel->text));
+	drop_copy(d);
+	for (; d->current < d->rcpts_count; d->current++)
+		send_result(d, &o);
+	end_job(d);
 	return true;
 }

@@ -107,6 +107,14 @@ take_body(struct peer *peer, uint64_t id, const union proto_message *msg, int fd
 	return delivery_take_body(delivery, id, &msg->job_body);
 }
 
+static bool
+take_cancel(struct peer *peer, uint64_t id, const union proto_message *msg, int fd)
+{
+	(void)peer;
+	(void)fd;
+	return delivery_take_cancel(delivery, id, &msg->job_cancel);
+}
+
 /* queue closes the channel when there is nothing more to do, or has died: either way nobody waits for us. */
 static void
 peer_gone(struct peer *peer)
@@ -140,6 +148,7 @@ main(int argc, char **argv)
 			[PROTO_JOB_TYPE] = take_job,
 			[PROTO_JOB_RCPT_TYPE] = take_rcpt,
 			[PROTO_JOB_BODY_TYPE] = take_body,
+			[PROTO_JOB_CANCEL_TYPE] = take_cancel,
 		},
 	};
 

@@ -180,21 +180,22 @@ send_piece(struct job *j, uint64_t offset, struct str bytes)
 
 static void finish_job(struct job *j);
 
-/* The text cannot be read: that is ours to repair, and nothing is bounced for it. */
+/*
+ * The text cannot be read: that is ours to repair, and nothing is bounced for it. A worker that is in the middle of it takes
+ * back what it had written, and ends the job: what it was told of some recipients before holds.
+ */
 static void
 give_up_reading(struct job *j, const struct reader_piece *piece)
 {
-	struct delivery *delivery = j->delivery;
+	static const struct str why = STR("The message cannot be read from the spool of this server.");
 
-	log_error(
-	    "store-damaged", log_hex(LOG_FIELD_message, delivery->mail->id), log_text(LOG_FIELD_error, piece->error));
-	if (j->sent && delivery->destination->kind == PROTO_DELIVERY_LOCAL) {
-		process_peer_broke(j->worker->peer, NULL); /* it ends, and takes back what it had written */
+	log_error("store-damaged", log_hex(LOG_FIELD_message, j->delivery->mail->id),
+	    log_text(LOG_FIELD_error, piece->error));
+	if (j->sent) {
+		SEND(j->worker->peer->channel, JOB_CANCEL, job_cancel, j->id, .text = why);
 		return;
 	}
-	if (j->sent)
-		return; /* it waits for the piece, and at its deadline puts the job off by itself */
-	outcome_defer_all(delivery, 451, S("4.3.0"), S("The message cannot be read from the spool of this server."));
+	outcome_defer_all(j->delivery, 451, S("4.3.0"), why);
 	finish_job(j);
 }
 
@@ -405,13 +406,14 @@ finish_job(struct job *j)
 		dispatch_soon();
 }
 
+/* It may end while a piece is being read: the server was lost meanwhile, say. Nobody waits for the piece then. */
 bool
 job_end(struct peer *peer, uint64_t id, const union proto_message *msg, int fd)
 {
 	struct job *j = find(peer->data, id);
 
 	(void)fd;
-	if (j == NULL || !j->sent || j->answered != j->delivery->count || j->reading != NULL)
+	if (j == NULL || !j->sent || j->answered != j->delivery->count)
 		return false;
 	if (msg->job_end.host_down)
 		destination_is_down(j->delivery->destination, STAILQ_FIRST(&j->delivery->rcpts)->reply->text);

@@ -372,13 +372,19 @@ end_body(struct client *c)
 
 /* Without its end the server drops what it got; the connection is the only thing left to take back. */
 static void
+take_back(struct client *c, enum proto_result result, const struct reply *why)
+{
+	job_answer_rest(c->job, result, why, "");
+	finish(c, CLIENT_CLOSED);
+}
+
+static void
 fail_bare(struct client *c)
 {
 	struct reply why;
 
 	reply_make(&why, 550, "5.6.0 the message holds a bare CR or LF and cannot be sent");
-	job_answer_rest(c->job, PROTO_RESULT_FAILED, &why, "");
-	finish(c, CLIENT_CLOSED);
+	take_back(c, PROTO_RESULT_FAILED, &why);
 }
 
 static void
@@ -630,6 +636,13 @@ client_piece(struct client *c, struct str bytes)
 {
 	set_deadline(c);
 	put_piece(c, bytes);
+}
+
+void
+client_cancel(struct client *c, const struct reply *why)
+{
+	invariant(c->state == CLIENT_BODY);
+	take_back(c, PROTO_RESULT_DEFERRED, why);
 }
 
 void

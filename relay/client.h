@@ -101,6 +101,9 @@ bool client_is_owed(const struct client *c);
 /* The piece of the message that was asked for has come. */
 void client_piece(struct client *c, struct str bytes);
 
+/* The piece cannot be had: the message is broken off, the client CLOSED; who has no result yet is put off as why says. */
+void client_cancel(struct client *c, const struct reply *why);
+
 /* Says QUIT, where there is a session to say it in; else it is CLOSED. No transaction runs. */
 void client_quit(struct client *c);
 

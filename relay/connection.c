@@ -335,6 +335,13 @@ connection_piece(struct connection *n, struct str bytes)
 }
 
 void
+connection_cancel(struct connection *n, const struct reply *why)
+{
+	client_cancel(&n->client, why);
+	flush_later(n);
+}
+
+void
 connection_quit(struct connection *n)
 {
 	if (n->closed)

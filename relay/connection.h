@@ -75,6 +75,9 @@ void connection_send(struct connection *n, struct job *job);
 /* A piece of the message of the job that its client has. */
 void connection_piece(struct connection *n, struct str bytes);
 
+/* There is no piece: closes in the middle of the message; why is for those who have no result yet. */
+void connection_cancel(struct connection *n, const struct reply *why);
+
 /* Says QUIT where it can be said, and closes after the answer. No transaction runs. */
 void connection_quit(struct connection *n);
 

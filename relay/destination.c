@@ -730,6 +730,13 @@ destination_piece(struct job *job, struct str bytes)
 }
 
 void
+destination_cancel(struct job *job, const struct reply *why)
+{
+	if (job->client != NULL)
+		connection_cancel(job->client->arg, why);
+}
+
+void
 destination_abandon(struct job *job)
 {
 	struct destination *d = job->destination;

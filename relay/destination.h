@@ -26,6 +26,9 @@ void destination_submit(struct job *job);
 /* Hands a piece to the connection that pulled it. */
 void destination_piece(struct job *job, struct str bytes);
 
+/* There is no piece: the connection that pulled it ends without the end of the message; why is put to who has no result. */
+void destination_cancel(struct job *job, const struct reply *why);
+
 /* Takes a job out of all hands, without result, for its peer is gone. */
 void destination_abandon(struct job *job);
 

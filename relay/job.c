@@ -200,6 +200,20 @@ job_take_body(struct job_table *t, uint64_t id, const struct msg_job_body *msg, 
 	return true;
 }
 
+bool
+job_take_cancel(struct job_table *t, uint64_t id, struct job **cancelled)
+{
+	struct job *job = find(t, id);
+
+	*cancelled = job;
+	if (job == NULL)
+		return id <= t->highest;
+	if (!job->pulling)
+		return false;
+	job->pulling = false;
+	return true;
+}
+
 const char *
 job_action(const struct job *job)
 {

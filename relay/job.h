@@ -82,11 +82,13 @@ void job_table_clear(struct job_table *t);
 /*
  * The messages of the queue. Each returns false when it breaks the rules: an id twice, more recipients than announced,
  * a piece that was not asked for. The last of them that a job needs makes calls->ready. piece: what came is for the
- * client, whose job it is, at the offset asked for.
+ * client, whose job it is, at the offset asked for. cancelled: likewise, there is no piece. Both are NULL where the job
+ * has ended meanwhile.
  */
 bool job_take(struct job_table *t, uint64_t id, const struct msg_job *msg);
 bool job_take_rcpt(struct job_table *t, uint64_t id, const struct msg_job_rcpt *msg);
 bool job_take_body(struct job_table *t, uint64_t id, const struct msg_job_body *msg, struct job **piece);
+bool job_take_cancel(struct job_table *t, uint64_t id, struct job **cancelled);
 
 const char *job_action(const struct job *job);
 const char *job_destination(const struct job *job);

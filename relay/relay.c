@@ -197,6 +197,22 @@ on_job_body(struct peer *peer, uint64_t id, const union proto_message *msg, int 
 }
 
 static bool
+on_job_cancel(struct peer *peer, uint64_t id, const union proto_message *msg, int fd)
+{
+	struct reply why;
+	struct job *job;
+
+	(void)fd;
+	if (!job_take_cancel(peer->data, id, &job))
+		return false;
+	if (job == NULL)
+		return true;
+	reply_make(&why, 451, "4.3.0 %.*s", STR_ARG(msg->job_cancel.text));
+	destination_cancel(job, &why);
+	return true;
+}
+
+static bool
 on_route_host(struct peer *peer, uint64_t id, const union proto_message *msg, int fd)
 {
 	(void)peer;
@@ -246,6 +262,7 @@ static const struct process relay = {
 		[PROTO_JOB_TYPE] = on_job,
 		[PROTO_JOB_RCPT_TYPE] = on_job_rcpt,
 		[PROTO_JOB_BODY_TYPE] = on_job_body,
+		[PROTO_JOB_CANCEL_TYPE] = on_job_cancel,
 		[PROTO_ROUTE_HOST_TYPE] = on_route_host,
 		[PROTO_ROUTE_END_TYPE] = on_route_end,
 		[PROTO_STATUS_ASK_TYPE] = on_status_ask,

@@ -85,6 +85,7 @@ SAYINGS = [("smtpd", "queue", name, data) for name, data in FRAMING] + [
     ("userdb", "router", "a user nobody asked for", frame("USER_ANSWER", 12345)),
     ("resolver", "relay", "a route nobody asked for", frame("ROUTE_END", 12345)),
     ("queue", "relay", "a piece of no job", frame("JOB_BODY", 12345, offset=0, bytes=b"x")),
+    ("queue", "relay", "an end of no job", frame("JOB_CANCEL", 12345)),
 ]
 
 # Answers that may come late, to somebody who has gone meanwhile: dropped, nobody is blamed.

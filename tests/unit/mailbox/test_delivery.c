@@ -37,12 +37,17 @@ static struct {
 /* The message that queue plays. */
 static struct str message;
 static size_t piece_size;
+static uint64_t lost_from; /* queue cannot read what stands there and behind; 0: all is well */
 
 static void
 send_piece(uint64_t offset)
 {
 	size_t len = message.len - (size_t)offset < piece_size ? message.len - (size_t)offset : piece_size;
 
+	if (lost_from != 0 && offset >= lost_from) {
+		SEND(queue, JOB_CANCEL, job_cancel, JOB_ID, .text = S("The spool is damaged."));
+		return;
+	}
 	SEND(queue, JOB_BODY, job_body, JOB_ID, .offset = offset, .bytes = { message.ptr + offset, len });
 }
 
@@ -80,6 +85,8 @@ mailbox_hears(void *arg, enum proto_type type, uint64_t id, const union proto_me
 		ok = delivery_take_job(delivery, mailbox, id, &msg->job);
 	else if (type == PROTO_JOB_RCPT_TYPE)
 		ok = delivery_take_rcpt(delivery, id, &msg->job_rcpt);
+	else if (type == PROTO_JOB_CANCEL_TYPE)
+		ok = delivery_take_cancel(delivery, id, &msg->job_cancel);
 	else
 		ok = delivery_take_body(delivery, id, &msg->job_body);
 	violation = violation || !ok;
@@ -126,6 +133,7 @@ setup(void **state)
 	violation = false;
 	idle_calls = 0;
 	piece_size = PROTO_CHUNK_MAX;
+	lost_from = 0;
 	set_where("", CONFIG_METHOD_MAILDIR);
 	delivery = delivery_new(&where, NULL, became_idle, NULL);
 	queue = channel_new(pair[0], PROTO_KIND_QUEUE, PROTO_KIND_MAILBOX, queue_hears, closed, NULL);
@@ -262,6 +270,39 @@ test_every_recipient_has_a_copy_and_a_result(void **state)
 	assert_int_equal(said.number[2], 12);
 	assert_int_equal(sandpit_count("Maildir/new"), 3);
 	assert_int_equal(sandpit_count("Maildir/tmp"), 0);
+}
+
+static void
+test_a_message_that_breaks_off_leaves_nothing(void **state)
+{
+	static const char *const two[] = { "joe@d.example", "list@d.example" };
+	static const enum config_method methods[] = { CONFIG_METHOD_MAILDIR, CONFIG_METHOD_MBOX };
+	char text[256];
+	size_t i, n;
+
+	(void)state;
+	piece_size = 10;
+	lost_from = 20;
+	for (i = 0; i < 2; i++) {
+		where_close(&where);
+		set_where(methods[i] == CONFIG_METHOD_MBOX ? "~/box" : "", methods[i]);
+		memset(&said, 0, sizeof(said));
+		send_job(S("Subject: x\r\n\r\nsome text\r\n"), two, 2);
+		run_until_end();
+		assert_int_equal(said.results, 2);
+		assert_int_equal(said.ends, 1);
+		assert_int_equal(said.pulls, 2); /* not again for the second */
+		for (n = 0; n < 2; n++) {
+			assert_int_equal(said.result[n], PROTO_RESULT_DEFERRED);
+			assert_int_equal(said.code[n], 451);
+			assert_string_equal(said.enhanced[n], "4.3.0");
+			assert_non_null(strstr(said.text[n], "The spool is damaged."));
+		}
+		assert_false(violation);
+	}
+	assert_int_equal(sandpit_count("Maildir/new"), 0);
+	assert_int_equal(sandpit_count("Maildir/tmp"), 0);
+	assert_int_equal(sandpit_read("box", text, sizeof(text)), 0);
 }
 
 static void
@@ -537,6 +578,7 @@ main(void)
 		WITH_QUEUE(test_a_message_gets_its_trace_and_lf),
 		WITH_QUEUE(test_pieces_are_pulled_and_put_together),
 		WITH_QUEUE(test_every_recipient_has_a_copy_and_a_result),
+		WITH_QUEUE(test_a_message_that_breaks_off_leaves_nothing),
 		WITH_QUEUE(test_L09_a_loop_fails_and_the_others_go_on),
 		WITH_QUEUE(test_a_full_disk_puts_off),
 		WITH_QUEUE(test_an_mbox_that_is_locked_is_waited_for),

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Promise: what is stored is handed out, with its whole text, to one worker at a time; what a worker says of its own jobs
- * comes to be on disk, once; what dies is handed out again; a destination that is down costs one record; and a worker that
- * speaks of what was not given to it (SECURITY I04, I09) is cut off.
+ * comes to be on disk, once; what dies is handed out again; what cannot be read is put off at once; a destination that is
+ * down costs one record; and a worker that speaks of what was not given to it (SECURITY I04, I09) is cut off.
  */
 #include "tests/unit/unit.h"
 
 #include "queue/limits.h"
+#include "queue/store_lmdb.h"
 #include "tests/unit/queue/world.h"
 
 static void
@@ -365,6 +366,146 @@ test_who_breaks_the_rules_is_cut_off(void **state)
 	expect_consistent();
 }
 
+/* --- texts that cannot be read --- */
+
+enum { LONG_SIZE = 400000, BROKEN_AT = 200000 };
+
+/* A message that is not kept in memory. Returns its id. */
+static uint64_t
+store_long(struct end *smtpd)
+{
+	struct msg_ticket ticket = ticket_for(smtpd->next_id, 0, "out/far.example");
+	uint64_t id = smtpd->next_id++, at;
+	char chunk[16000];
+
+	memset(chunk, 'x', sizeof(chunk));
+	send_begin(smtpd, id);
+	send_ticket(smtpd, id, &ticket);
+	ticket.number = 1;
+	send_ticket(smtpd, id, &ticket);
+	for (at = 0; at < LONG_SIZE; at += sizeof(chunk)) {
+		SEND(smtpd->channel, BODY, body, id, .bytes = { chunk, sizeof(chunk) });
+		settle_down();
+	}
+	send_commit(smtpd, id, LONG_SIZE);
+	(void)hear(smtpd, PROTO_DONE_TYPE, id);
+	return id;
+}
+
+struct damage {
+	struct step step;
+	uint64_t message;
+	uint32_t piece;
+	bool done;
+};
+
+/* A piece is gone. */
+static void
+run_damage(struct store_txn *txn, struct step *step)
+{
+	const struct damage *d = (const struct damage *)step;
+
+	struct key k;
+
+	key_numbered(&k, d->message, d->piece);
+	(void)db_delete(txn, DB_BODY, key_str(&k));
+}
+
+static void
+damage_done(struct step *step, enum store_failure failure)
+{
+	assert_int_equal(failure, STORE_OK);
+	((struct damage *)step)->done = true;
+}
+
+static void
+damage_text(uint64_t message, uint64_t at)
+{
+	struct damage d = { .step = { .kind = STEP_URGENT, .run = run_damage, .done = damage_done },
+		.message = message,
+		.piece = (uint32_t)(at / RECORD_PIECE_DATA) };
+
+	committer_add(core.committer, &d.step);
+	WAIT_FOR(d.done);
+}
+
+/* Pulls the text of a job whose head was heard until there is something else than a piece. */
+static struct heard *
+pull_to_the_end(struct end *relay, uint64_t job)
+{
+	uint64_t at = hear(relay, PROTO_JOB_BODY_TYPE, job)->msg.job_body.bytes.len;
+
+	while (at < LONG_SIZE) {
+		SEND(relay->channel, JOB_PULL, job_pull, job, .offset = at);
+		WAIT_FOR(has_heard(relay, PROTO_JOB_BODY_TYPE, job) || has_heard(relay, PROTO_JOB_CANCEL_TYPE, job));
+		if (has_heard(relay, PROTO_JOB_CANCEL_TYPE, job))
+			break;
+		at += hear(relay, PROTO_JOB_BODY_TYPE, job)->msg.job_body.bytes.len;
+	}
+	assert_true(at <= BROKEN_AT);
+	return hear(relay, PROTO_JOB_CANCEL_TYPE, job);
+}
+
+static void
+test_a_text_that_breaks_off_ends_the_job(void **state)
+{
+	struct end *smtpd = join_smtpd(0), *relay = world_join(PROTO_KIND_RELAY, 0);
+	uint64_t id = store_long(smtpd);
+	struct heard *job = hear(relay, PROTO_JOB_TYPE, 0);
+	struct record_recipient rcpt;
+
+	(void)state;
+	damage_text(id, BROKEN_AT);
+	assert_true(pull_to_the_end(relay, job->id)->msg.job_cancel.text.len > 0);
+	answer(relay, job->id, 0, PROTO_RESULT_FAILED); /* which it had said before */
+	answer(relay, job->id, 1, PROTO_RESULT_DEFERRED);
+	end_job(relay, job->id, false);
+	WAIT_FOR(is_stored(id, 1, &rcpt) && rcpt.tries == 1);
+	settle_down();
+	assert_false(relay->broke);
+	assert_false(is_stored(id, 0, &rcpt));
+	assert_int_equal(core.running, 0);
+	assert_false(destination_named("out/far.example")->down);
+}
+
+static void
+test_a_text_that_cannot_be_read_at_all_is_put_off_here(void **state)
+{
+	struct end *smtpd = join_smtpd(0), *relay;
+	uint64_t id = store_long(smtpd);
+	struct record_recipient rcpt;
+
+	(void)state;
+	damage_text(id, 0);
+	relay = world_join(PROTO_KIND_RELAY, 0);
+	WAIT_FOR(is_stored(id, 1, &rcpt) && rcpt.tries == 1);
+	settle_down();
+	assert_int_equal(rcpt.code, 451);
+	assert_true(str_equal(rcpt.enhanced, S("4.3.0")));
+	assert_false(has_heard(relay, PROTO_JOB_TYPE, 0));
+}
+
+/* The server may have gone while a piece was on its way. */
+static void
+test_a_job_may_end_while_its_text_is_read(void **state)
+{
+	struct end *smtpd = join_smtpd(0), *relay = world_join(PROTO_KIND_RELAY, 0);
+	uint64_t id = store_long(smtpd);
+	struct heard *job = hear(relay, PROTO_JOB_TYPE, 0);
+	struct record_recipient rcpt;
+
+	(void)state;
+	(void)hear(relay, PROTO_JOB_BODY_TYPE, job->id);
+	SEND(relay->channel, JOB_PULL, job_pull, job->id, .offset = PROTO_CHUNK_MAX);
+	answer(relay, job->id, 0, PROTO_RESULT_DEFERRED);
+	answer(relay, job->id, 1, PROTO_RESULT_DEFERRED);
+	end_job(relay, job->id, false);
+	WAIT_FOR(is_stored(id, 1, &rcpt) && rcpt.tries == 1);
+	settle_down();
+	assert_false(relay->broke);
+	expect_consistent();
+}
+
 /* --- workers that die --- */
 
 static void
@@ -617,6 +758,9 @@ main(void)
 		TEST(test_a_notification_gets_its_route_and_goes_out),
 		TEST(test_a_notification_that_router_refuses_is_dropped),
 		TEST(test_who_breaks_the_rules_is_cut_off),
+		TEST(test_a_text_that_breaks_off_ends_the_job),
+		TEST(test_a_text_that_cannot_be_read_at_all_is_put_off_here),
+		TEST(test_a_job_may_end_while_its_text_is_read),
 		TEST(test_jobs_of_a_dead_worker_go_to_another),
 		TEST(test_a_job_that_kills_its_workers_is_put_off),
 		TEST(test_a_restart_hands_out_what_was_running),

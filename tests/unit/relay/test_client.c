@@ -453,6 +453,32 @@ test_a_large_message_is_pulled_with_bounded_memory(void **state)
 }
 
 static void
+test_a_message_that_cannot_be_read_is_broken_off(void **state)
+{
+	static const char *const addresses[] = { "a@d.example", "b@d.example" };
+	size_t size = 100000;
+	char *text = make_text(size), out[1024];
+	struct reply why;
+	struct job *job;
+
+	(void)state;
+	open_session();
+	send_job(make_job((struct str){ text, 50000 }, size, addresses, 2));
+	take_output(out, sizeof(out));
+	say("250 m|250 a|550 b|354 go|");
+	client_written(&t.client, t.client.out.len);
+	assert_int_equal(t.pulled, 50000);
+	assert_true(job_take_cancel(&t.table, 1, &job));
+	reply_make(&why, 451, "4.3.0 it is gone");
+	client_cancel(&t.client, &why);
+	assert_string_equal(t.results, "L451 F550");
+	assert_int_equal(t.client.state, CLIENT_CLOSED);
+	assert_int_equal(t.client.out.len, 0); /* nothing that looks like an end */
+	end();
+	free(text);
+}
+
+static void
 test_S15_a_bare_lf_is_not_sent(void **state)
 {
 	static const char *const bad[] = { "a\nb\r\n", "a\rb\r\n", "a\r\n.\nb\r\n", "a\r" };
@@ -567,6 +593,8 @@ test_what_the_queue_may_not_say(void **state)
 	assert_false(job_take_rcpt(&t.table, 2, &rcpt));
 	assert_false(job_take_body(&t.table, 2, &body, &piece)); /* an id that never was */
 	assert_false(job_take_body(&t.table, 1, &body, &piece)); /* nobody asked */
+	assert_false(job_take_cancel(&t.table, 1, &piece));
+	assert_false(job_take_cancel(&t.table, 2, &piece));
 	job_pull(job, 10);
 	body.offset = 11;
 	assert_false(job_take_body(&t.table, 1, &body, &piece)); /* another offset */
@@ -585,6 +613,8 @@ test_what_the_queue_may_not_say(void **state)
 	body.offset = 20;
 	assert_true(job_take_body(&t.table, 1, &body, &piece)); /* crossed with the end */
 	assert_null(piece);
+	assert_true(job_take_cancel(&t.table, 1, &piece));
+	assert_null(piece);
 	end();
 }
 
@@ -602,6 +632,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_dialogues),
 		cmocka_unit_test(test_a_large_message_is_pulled_with_bounded_memory),
+		cmocka_unit_test(test_a_message_that_cannot_be_read_is_broken_off),
 		cmocka_unit_test(test_S15_a_bare_lf_is_not_sent),
 		cmocka_unit_test(test_many_recipients_go_in_windows),
 		cmocka_unit_test(test_addresses_are_checked_again),
