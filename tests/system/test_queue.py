@@ -152,6 +152,45 @@ def test_a_kill_keeps_the_queue(sender, sinks):
     place.daemon.wait_queue_empty()
 
 
+MARK = b"a line that the disk will lose"
+
+
+def damage(spool, mark):
+    """Changes a byte of what is stored there as a worn disk does; returns how often mark was there."""
+    path = os.path.join(spool, "data.mdb")
+    with open(path, "rb") as file:
+        places = [match.start() for match in re.finditer(re.escape(mark), file.read())]
+    with open(path, "r+b") as file:
+        for place in places:
+            file.seek(place)
+            file.write(b"A")
+    return len(places)
+
+
+@pytest.mark.root
+def test_a_text_that_the_disk_lost_ends_its_deliveries_at_once(sender, sinks):
+    """In the middle of the text, so that a server, and a mailbox, have the first half already."""
+    place = sender(extra="queue retry 1h 2h\n")
+    daemon = place.daemon
+    lines = b"x" * 76 + b"\r\n"
+    daemon.ctl("pause", "mda")
+    daemon.ctl("pause", "mta")
+    place.send(["a@far.example", "joe@d.example"], message=house.HEADER + lines * 5000 + MARK + b"\r\n" + lines * 5000)
+    daemon.stop()
+    assert damage(daemon.spool, MARK) == 1
+    daemon.allow("event=store-damaged")
+    sink = sinks(port=place.server)
+    daemon.start()
+    for rcpt in ("a@far.example", "joe@d.example"):
+        daemon.wait_for_log(f'event=deferred .*to={rcpt} .*reply="451 4.3.0 .*cannot be read from the spool')
+    assert len(sink.sessions) == 1 and not sink.mails
+    postern.wait_until(lambda: sink.open == 0, what="the end of the connection")
+    assert place.house.nothing_for("joe") and not os.listdir(os.path.join(place.house.maildir("joe"), "tmp"))
+    place.send(["a@far.example", "joe@d.example"])
+    sink.wait(1)
+    place.house.take()
+
+
 # --- two at once ---
 
 def try_second(folder, spool, runtime):
