@@ -51,18 +51,37 @@ answer(struct peer *peer, uint64_t id, bool ok, uint64_t count, const char *text
 
 /* --- numbers --- */
 
-static uint64_t
-count_waiting(void)
+static const struct {
+	enum store_meta what;
+	const char *name;
+} totals[] = {
+	{ STORE_META_ACCEPTED, "queue.total.accepted" },
+	{ STORE_META_DELIVERED, "queue.total.delivered" },
+	{ STORE_META_DEFERRED, "queue.total.deferred" },
+	{ STORE_META_BOUNCED, "queue.total.bounced" },
+	{ STORE_META_REMOVED, "queue.total.removed" },
+};
+
+static void
+send_value(struct peer *peer, uint64_t id, const char *name, uint64_t value)
+{
+	SEND(peer->channel, STATUS_VALUE, status_value, id, .name = str_of(name), .value = value);
+}
+
+/* What waits, and what was counted since the spool was made. Where it cannot be read it is left out, not told as none. */
+static void
+send_stored(struct peer *peer, uint64_t id)
 {
 	struct error err;
 	struct store_txn *txn = store_read(core.store, &err);
-	uint64_t waiting;
+	size_t i;
 
 	if (txn == NULL)
-		return 0;
-	waiting = store_waiting(txn);
+		return;
+	send_value(peer, id, "scheduler.envelope", store_waiting(txn));
+	for (i = 0; i < sizeof(totals) / sizeof(totals[0]); i++)
+		send_value(peer, id, totals[i].name, store_get_meta(txn, totals[i].what));
 	store_read_end(txn);
-	return waiting;
 }
 
 bool
@@ -75,8 +94,7 @@ control_status(struct peer *peer, uint64_t id, const union proto_message *msg, i
 #define C(member, name) { name, core.counters.member },
 		COUNTERS(C)
 #undef C
-		    { "scheduler.envelope", count_waiting() },
-		{ "scheduler.envelope.inflight", core.running },
+		    { "scheduler.envelope.inflight", core.running },
 		{ "mda.running", mailboxes_count() },
 		{ "queue.destinations", destinations_count() },
 		{ "queue.loaded", deliveries_loaded() },
@@ -92,8 +110,8 @@ control_status(struct peer *peer, uint64_t id, const union proto_message *msg, i
 	(void)msg;
 	(void)fd;
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		SEND(peer->channel, STATUS_VALUE, status_value, id, .name = str_of(rows[i].name),
-		    .value = rows[i].value);
+		send_value(peer, id, rows[i].name, rows[i].value);
+	send_stored(peer, id);
 	answer(peer, id, true, 0, "");
 	return true;
 }

@@ -27,6 +27,7 @@
 	C(delivered,           "scheduler.delivery.ok") \
 	C(deferred,            "scheduler.delivery.tempfail") \
 	C(bounced,             "scheduler.delivery.permfail") \
+	C(loops,               "scheduler.delivery.loop") \
 	C(expired,             "scheduler.envelope.expired") \
 	C(removed,             "scheduler.envelope.removed") \
 	C(updated,             "scheduler.envelope.updated") \

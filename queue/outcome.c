@@ -37,6 +37,13 @@ has_failed(const struct rcpt *r)
 	return r->outcome == OUTCOME_FAILED || r->outcome == OUTCOME_EXPIRED;
 }
 
+/* A delivery that found the message where it had been before: routing loop detected (RFC 3463 section 3.5). */
+static bool
+is_loop(const struct rcpt *r)
+{
+	return r->outcome == OUTCOME_FAILED && r->reply != NULL && str_equal(r->reply->enhanced, S("5.4.6"));
+}
+
 /* --- on the committer's thread: the recipients --- */
 
 static const struct {
@@ -283,6 +290,7 @@ count_and_log(const struct settlement *s, const struct delivery *d, const struct
 	if (r->outcome == OUTCOME_NONE)
 		return;
 	++*rows[r->outcome].counter;
+	core.counters.loops += is_loop(r);
 	if (log_get_level() < LOG_INFO)
 		return;
 	buf_init(&reply, 2 * PROTO_REPLY_MAX);

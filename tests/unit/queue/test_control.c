@@ -289,6 +289,45 @@ test_numbers_are_told(void **state)
 	assert_int_equal(value_of(control, 1, "scheduler.envelope"), 3);
 }
 
+static void
+test_totals_outlive_a_restart_and_loops_are_told_apart(void **state)
+{
+	static const struct {
+		enum proto_result result;
+		struct str enhanced;
+	} results[] = { { PROTO_RESULT_DELIVERED, STR("2.0.0") }, { PROTO_RESULT_DEFERRED, STR("4.4.6") },
+		{ PROTO_RESULT_FAILED, STR("5.4.6") }, { PROTO_RESULT_FAILED, STR("5.1.1") } };
+	static const struct {
+		const char *name;
+		uint64_t value;
+	} totals[] = { { "queue.total.accepted", 1 }, { "queue.total.delivered", 1 }, { "queue.total.deferred", 1 },
+		{ "queue.total.bounced", 2 }, { "queue.total.removed", 0 } };
+	struct end *smtpd = join_smtpd(0), *relay = world_join(PROTO_KIND_RELAY, 0), *control;
+	uint64_t id = store_of(smtpd, JOE, "out/a.example", 4);
+	struct heard *job = hear(relay, PROTO_JOB_TYPE, 0);
+	struct record_recipient rcpt;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 4; i++)
+		SEND(relay->channel, JOB_RESULT, job_result, job->id, .number = i, .result = results[i].result,
+		    .code = 250, .enhanced = results[i].enhanced);
+	SEND(relay->channel, JOB_END, job_end, job->id, .host_down = false);
+	WAIT_FOR(!is_stored(id, 3, &rcpt));
+	settle_down();
+	assert_int_equal(core.counters.bounced, 2);
+	assert_int_equal(core.counters.loops, 1);
+	world_stop();
+	world_start();
+	control = world_join(PROTO_KIND_CONTROL, 0);
+	SEND(control->channel, STATUS_ASK, status_ask, 1, .nothing = false);
+	assert_true(answered(control, 1)->ok);
+	for (i = 0; i < sizeof(totals) / sizeof(totals[0]); i++)
+		if (value_of(control, 1, totals[i].name) != totals[i].value)
+			row_fail(totals[i].name, "%llu", (unsigned long long)value_of(control, 1, totals[i].name));
+	assert_int_equal(value_of(control, 1, "scheduler.delivery.loop"), 0);
+}
+
 /* --- expiry --- */
 
 static void
@@ -349,6 +388,7 @@ main(void)
 		TEST(test_what_is_leaving_already_is_not_being_delivered),
 		TEST(test_all_can_be_removed_loaded_or_not),
 		TEST(test_numbers_are_told),
+		TEST(test_totals_outlive_a_restart_and_loops_are_told_apart),
 		TEST(test_what_is_over_is_given_up_when_it_was_tried),
 	};
 
