@@ -86,15 +86,19 @@ line(FILE *out, const char *name, struct str value)
 static void
 line_time(FILE *out, const char *name, uint64_t ms, int64_t now_ms)
 {
-	char date[DATE_MAX + 1], span[FORMAT_SPAN_MAX];
-	bool past = (int64_t)ms <= now_ms;
-	int64_t distance = past ? now_ms - (int64_t)ms : (int64_t)ms - now_ms;
+	char date[DATE_MAX + 1], distance[FORMAT_DISTANCE_MAX];
 
 	if (ms == 0)
 		return;
 	(void)date_format_5322((int64_t)(ms / 1000), date);
-	(void)format_span(distance / 1000, span);
-	(void)fprintf(out, "%s: %s (%s%s%s)\n", name, date, past ? "" : "in ", span, past ? " ago" : "");
+	(void)fprintf(out, "%s: %s (%s)\n", name, date, format_distance((int64_t)ms - now_ms, distance));
+}
+
+/* What has happened is not to come, though queue's clock, which does not jump with the machine's, may be ahead of ours. */
+static void
+line_past(FILE *out, const char *name, uint64_t ms, int64_t now_ms)
+{
+	line_time(out, name, ms, (int64_t)ms > now_ms ? (int64_t)ms : now_ms);
 }
 
 static void
@@ -118,9 +122,9 @@ entry_print_whole(FILE *out, const struct msg_queue_entry *e, bool first, int64_
 	line(out, "destination", e->destination);
 	line(out, "origin", e->origin);
 	line_number(out, "size", e->size);
-	line_time(out, "created", e->created_ms, now_ms);
+	line_past(out, "created", e->created_ms, now_ms);
 	line_time(out, "expires", e->expires_ms, now_ms);
-	line_time(out, "tried", e->tried_ms, now_ms);
+	line_past(out, "tried", e->tried_ms, now_ms);
 	line_time(out, "due", e->due_ms, now_ms);
 	line_number(out, "tries", e->tries);
 	if (e->last_reply.len > 0)

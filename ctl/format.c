@@ -74,6 +74,27 @@ format_span(int64_t seconds, char *dst)
 }
 
 const char *
+format_distance(int64_t ms, char *dst)
+{
+	int64_t seconds = ms / 1000;
+	char span[FORMAT_SPAN_MAX];
+
+	if (seconds == 0)
+		(void)snprintf(dst, FORMAT_DISTANCE_MAX, "now");
+	else if (seconds < 0)
+		(void)snprintf(dst, FORMAT_DISTANCE_MAX, "%s ago", format_span(-seconds, span));
+	else
+		(void)snprintf(dst, FORMAT_DISTANCE_MAX, "in %s", format_span(seconds, span));
+	return dst;
+}
+
+const char *
+format_plural(uint64_t number)
+{
+	return number == 1 ? "" : "s";
+}
+
+const char *
 format_size(uint64_t bytes, char *dst)
 {
 	static const char units[] = "KMGTPE";

@@ -13,9 +13,10 @@
 
 #include "common/str.h"
 
-#define FORMAT_SPAN_MAX 32
-#define FORMAT_SIZE_MAX 32
-#define FORMAT_ID_MAX   32
+#define FORMAT_SPAN_MAX     32
+#define FORMAT_SIZE_MAX     32
+#define FORMAT_ID_MAX       32
+#define FORMAT_DISTANCE_MAX (FORMAT_SPAN_MAX + 4)
 
 /* Writes value, escaped. Returns how many columns it took. */
 size_t format_put(FILE *out, struct str value);
@@ -28,6 +29,12 @@ void format_put_lines(FILE *out, struct str text);
 
 /* "12s", "5m", "3h20m", "2d4h", from seconds; dst has FORMAT_SPAN_MAX bytes. Returns dst. */
 const char *format_span(int64_t seconds, char *dst);
+
+/* "now", "12s ago", "in 3h20m", from milliseconds that are to come; dst has FORMAT_DISTANCE_MAX bytes. Returns dst. */
+const char *format_distance(int64_t ms, char *dst);
+
+/* Ends a word that stands behind a number: "s", or nothing behind 1. */
+const char *format_plural(uint64_t number);
 
 /* "517", "4.1K", "35M", from bytes; dst has FORMAT_SIZE_MAX bytes. Returns dst. */
 const char *format_size(uint64_t bytes, char *dst);

@@ -15,8 +15,48 @@
 
 /* --- status and stats --- */
 
+/* What queue has counted since its spool was made, and its name among the values. */
+static const struct {
+	const char *word;
+	const char *name;
+} totals[] = {
+	{ "accepted", "queue.total.accepted" },
+	{ "delivered", "queue.total.delivered" },
+	{ "deferred", "queue.total.deferred" },
+	{ "bounced", "queue.total.bounced" },
+	{ "removed", "queue.total.removed" },
+};
+
+enum { TOTALS = sizeof(totals) / sizeof(totals[0]) };
+
 static const char *const services[][2] = { { "SMTP", "paused.smtp" }, { "MDA", "paused.mda" },
 	{ "MTA", "paused.mta" } };
+
+static void
+totals_json(struct json *j, const struct status *s)
+{
+	size_t i;
+
+	if (!status_has(s, totals[0].name))
+		return;
+	json_begin_object(j, "totals");
+	for (i = 0; i < TOTALS; i++)
+		json_u64(j, totals[i].word, status_value(s, totals[i].name));
+	json_end_object(j);
+}
+
+static void
+totals_print(const struct status *s)
+{
+	size_t i;
+
+	if (!status_has(s, totals[0].name))
+		return;
+	(void)printf("since the spool was made:");
+	for (i = 0; i < TOTALS; i++)
+		(void)printf("%s %s %" PRIu64, i == 0 ? "" : ",", totals[i].word, status_value(s, totals[i].name));
+	(void)putchar('\n');
+}
 
 static void
 status_json(const struct status *s)
@@ -34,6 +74,7 @@ status_json(const struct status *s)
 	if (status_has(s, "scheduler.envelope"))
 		json_u64(&j, "envelopes", status_value(s, "scheduler.envelope"));
 	json_u64(&j, "inflight", status_value(s, "scheduler.envelope.inflight"));
+	totals_json(&j, s);
 	json_bool(&j, "complete", status_value(s, "incomplete") == 0);
 	json_end_object(&j);
 	json_end_line(&j);
@@ -42,15 +83,17 @@ status_json(const struct status *s)
 static void
 status_print(const struct status *s)
 {
+	uint64_t sessions = status_value(s, "smtp.session"), envelopes = status_value(s, "scheduler.envelope");
 	char span[FORMAT_SPAN_MAX];
 	size_t i;
 
 	for (i = 0; i < sizeof(services) / sizeof(services[0]); i++)
 		(void)printf("%s %s\n", services[i][0], status_value(s, services[i][1]) != 0 ? "paused" : "running");
-	(void)printf("%" PRIu64 " sessions, ", status_value(s, "smtp.session"));
+	(void)printf("%" PRIu64 " session%s, ", sessions, format_plural(sessions));
 	if (status_has(s, "scheduler.envelope"))
-		(void)printf("%" PRIu64 " envelopes in the queue, ", status_value(s, "scheduler.envelope"));
+		(void)printf("%" PRIu64 " envelope%s in the queue, ", envelopes, format_plural(envelopes));
 	(void)printf("%" PRIu64 " being delivered\n", status_value(s, "scheduler.envelope.inflight"));
+	totals_print(s);
 	(void)printf("postern %s, up %s\n", s->version, format_span((int64_t)status_value(s, "uptime"), span));
 	if (status_value(s, "incomplete") != 0)
 		(void)printf("a process did not answer; see the log\n");

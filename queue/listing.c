@@ -15,40 +15,43 @@ struct words {
 	char why[WHY_MAX];
 };
 
-/* "12s", "5m", "3h": as exact as a person needs it. */
+/* "now", "in 12s", "in 5m", "in 3h": as exact as a person needs it. */
 static const char *
-span(int64_t ms, char out[SPAN_MAX])
+when(int64_t ms, char out[SPAN_MAX])
 {
-	int64_t s = ms < 0 ? 0 : ms / 1000;
+	int64_t s = ms / 1000;
 
-	if (s < 120)
-		(void)snprintf(out, SPAN_MAX, "%" PRId64 "s", s);
+	if (s <= 0)
+		(void)snprintf(out, SPAN_MAX, "now");
+	else if (s < 120)
+		(void)snprintf(out, SPAN_MAX, "in %" PRId64 "s", s);
 	else if (s < 7200)
-		(void)snprintf(out, SPAN_MAX, "%" PRId64 "m", s / 60);
+		(void)snprintf(out, SPAN_MAX, "in %" PRId64 "m", s / 60);
 	else
-		(void)snprintf(out, SPAN_MAX, "%" PRId64 "h", s / 3600);
+		(void)snprintf(out, SPAN_MAX, "in %" PRId64 "h", s / 3600);
 	return out;
 }
 
 static void
 say_down(const struct destination *d, struct words *w)
 {
-	char in[SPAN_MAX];
+	char next[SPAN_MAX];
 
 	if (d->until_us / 1000 > w->due_ms)
 		w->due_ms = d->until_us / 1000;
 	(void)snprintf(w->why, WHY_MAX,
-	    "no server of the destination could be spoken to, %" PRIu64 " times in a row; next attempt in %s: %.700s",
-	    d->failures, span(w->due_ms - clock_ms(), in), d->text == NULL ? "" : d->text);
+	    "no server of the destination could be spoken to, %" PRIu64 " time%s in a row; next attempt %s: %.700s",
+	    d->failures, d->failures == 1 ? "" : "s", when(w->due_ms - clock_ms(), next),
+	    d->text == NULL ? "" : d->text);
 }
 
 static void
 say_waiting(const struct record_recipient *rcpt, struct words *w)
 {
-	char in[SPAN_MAX];
+	char next[SPAN_MAX];
 
-	(void)snprintf(w->why, WHY_MAX, rcpt->tries == 0 ? "first attempt in %s" : "next attempt in %s",
-	    span(w->due_ms - clock_ms(), in));
+	(void)snprintf(
+	    w->why, WHY_MAX, "%s attempt %s", rcpt->tries == 0 ? "first" : "next", when(w->due_ms - clock_ms(), next));
 }
 
 static void
@@ -93,7 +96,7 @@ explain(const struct record_recipient *rcpt, uint64_t message, uint32_t number, 
 		if (rcpt->kind == RECIPIENT_UNROUTED)
 			(void)snprintf(w->why, WHY_MAX, "a notification that waits for its route");
 		else
-			(void)snprintf(w->why, WHY_MAX, "due; %u deliveries to its destination are running",
+			(void)snprintf(w->why, WHY_MAX, "due; deliveries to its destination that are running: %u",
 			    d == NULL ? 0 : d->running);
 	}
 }

@@ -130,8 +130,29 @@ def test_stats_and_monitor(daemon):
     assert list(stats)[:-2] == sorted(list(stats)[:-2])
     lines = daemon.ctl("monitor", "-n", "2", "-i", "0").splitlines()
     assert len(lines) == 4 and len(lines[2].split()) == 13
+    assert "-" not in lines[2].split(), "a counter that no process has"
     sample = daemon.ctl_json("monitor", "-n", "1")
-    assert sample["enqueued"] == 0
+    assert sample["enqueued"] == 0 and len(sample) == 13
+
+
+def test_status_counts_one_as_one_and_what_the_spool_has_seen(daemon):
+    submit(daemon, "a@r.example")
+    submit(daemon, "b@r.example")
+    daemon.ctl("remove", entry_of(daemon, "a@r.example")["message"])
+    text = daemon.ctl("show", "status")
+    assert re.search(r"^\d+ sessions?, 1 envelope in the queue, 0 being delivered$", text, re.MULTILINE), text
+    totals = "since the spool was made: accepted 2, delivered 0, deferred 0, bounced 0, removed 1\n"
+    assert totals in text
+    daemon.restart()
+    assert totals in daemon.ctl("show", "status")
+    assert daemon.ctl_json("show", "status")["totals"]["accepted"] == 2
+
+
+def test_a_time_that_has_come_is_not_to_come(daemon):
+    submit(daemon, "a@r.example")
+    text = daemon.ctl("show", "envelope", entry_of(daemon, "a@r.example")["message"])
+    for name in "created", "due":
+        assert re.search(rf"^{name}: .* \((now|\d+s ago)\)$", text, re.MULTILINE), text
 
 
 def test_stop_ends_the_daemon(daemon):

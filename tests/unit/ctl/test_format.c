@@ -39,6 +39,59 @@ test_spans_and_sizes(void **state)
 	}
 }
 
+/* That a line of text begins and ends so. */
+static void
+expect_line(const char *text, const char *begin, const char *end)
+{
+	const char *line = strstr(text, begin);
+	struct str got, rest;
+
+	assert_non_null(line);
+	assert_true(str_cut(str_of(line), '\n', &got, &rest));
+	if (got.len < strlen(end) || memcmp(got.ptr + got.len - strlen(end), end, strlen(end)) != 0)
+		row_fail(begin, "\"%.*s\"", STR_ARG(got));
+}
+
+static void
+test_what_is_past_or_now_is_not_to_come(void **state)
+{
+	static const struct {
+		int64_t ms;
+		const char *text;
+	} rows[] = {
+		{ 0, "now" },
+		{ 999, "now" },
+		{ -999, "now" },
+		{ 1000, "in 1s" },
+		{ -1000, "1s ago" },
+		{ 12000000, "in 3h20m" },
+		{ -300000, "5m ago" },
+	};
+	static const struct {
+		uint64_t number;
+		const char *text;
+	} plurals[] = { { 0, "s" }, { 1, "" }, { 2, "s" }, { UINT64_MAX, "s" } };
+	struct msg_queue_entry entry = { .message = 1, .created_ms = 5000, .tried_ms = 5000, .due_ms = 5000 };
+	char text[FORMAT_DISTANCE_MAX], *whole = NULL;
+	size_t i, size;
+	FILE *out;
+
+	(void)state;
+	for (i = 0; i < COUNT(rows); i++)
+		assert_string_equal(format_distance(rows[i].ms, text), rows[i].text);
+	for (i = 0; i < COUNT(plurals); i++)
+		assert_string_equal(format_plural(plurals[i].number), plurals[i].text);
+	/* By a clock that is behind queue's. */
+	out = open_memstream(&whole, &size);
+	assert_non_null(out);
+	entry_print_whole(out, &entry, true, 2000);
+	assert_int_equal(fclose(out), 0);
+	expect_line(whole, "created: ", "(now)");
+	expect_line(whole, "tried: ", "(now)");
+	expect_line(whole, "due: ", "(in 3s)");
+	free(whole);
+}
+
 static void
 test_ids(void **state)
 {
@@ -139,6 +192,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_spans_and_sizes),
+		cmocka_unit_test(test_what_is_past_or_now_is_not_to_come),
 		cmocka_unit_test(test_ids),
 		cmocka_unit_test(test_U07_an_entry_is_shown_escaped),
 		cmocka_unit_test(test_U07_lines_of_a_message_are_shown_escaped),
