@@ -143,8 +143,7 @@ on_credit(struct peer *peer, uint64_t id, const union proto_message *msg, int fd
 {
 	(void)peer;
 	(void)fd;
-	transaction_credit(id, msg->credit.bytes);
-	return true;
+	return transaction_credit(id, msg->credit.bytes);
 }
 
 static bool
@@ -153,8 +152,7 @@ on_done(struct peer *peer, uint64_t id, const union proto_message *msg, int fd)
 	(void)peer;
 	(void)msg;
 	(void)fd;
-	transaction_done(id);
-	return true;
+	return transaction_done(id);
 }
 
 static bool
@@ -162,8 +160,7 @@ on_refused(struct peer *peer, uint64_t id, const union proto_message *msg, int f
 {
 	(void)peer;
 	(void)fd;
-	transaction_refused(id, (enum proto_refusal)msg->refused.reason);
-	return true;
+	return transaction_refused(id, (enum proto_refusal)msg->refused.reason);
 }
 
 static bool

@@ -29,6 +29,7 @@ static struct {
 		uint64_t next;
 		uint64_t end;
 	} grants[RANGES];
+	uint64_t last_id; /* ids rise: one above it was never used */
 	uint64_t room;
 	bool room_told; /* by the queue that is there now */
 	uint64_t accepted;
@@ -74,7 +75,7 @@ take_id(uint64_t *id)
 	}
 	if (self.grants[0].next == self.grants[0].end)
 		return false;
-	*id = self.grants[0].next++;
+	*id = self.last_id = self.grants[0].next++;
 	return true;
 }
 
@@ -243,33 +244,34 @@ answer_in_order(struct session *s)
 	session_wake(s);
 }
 
+/*
+ * What an answer is to; NULL where it answers nothing: *late tells whether it may have, before the transaction came to its
+ * end. While it lives, all that is unanswered is here.
+ */
 static struct question *
-find_question(uint64_t session, uint64_t transaction, uint64_t number, struct session **out)
+find_question(uint64_t session, uint64_t transaction, uint64_t number, bool *late)
 {
-	struct session *s = session_find(session);
+	struct transaction *t = find(transaction);
 	struct question *q;
 
-	*out = s;
-	if (s == NULL || s->transaction == NULL || s->transaction->id != transaction)
+	*late = t == NULL && transaction <= self.last_id;
+	if (t == NULL || t->session->id != session)
 		return NULL;
-	TAILQ_FOREACH (q, &s->transaction->questions, next)
-		if (q->number == number)
+	TAILQ_FOREACH (q, &t->questions, next)
+		if (q->number == number && !q->answered)
 			return q;
 	return NULL;
 }
 
-/* A session or transaction that is gone is no mistake of the router's: it may have ended while the answer was on its way. */
 bool
 transaction_ticket(uint64_t session, const struct msg_rcpt_ticket *ticket)
 {
 	uint32_t len = (uint32_t)ticket->ticket.len;
-	struct session *s;
-	struct question *q = find_question(session, ticket->transaction, ticket->number, &s);
+	bool late;
+	struct question *q = find_question(session, ticket->transaction, ticket->number, &late);
 
 	if (q == NULL)
-		return true;
-	if (q->answered)
-		return false;
+		return late;
 	if (!buf_append(&q->tickets, &len, sizeof(len)) || !buf_append_str(&q->tickets, ticket->ticket))
 		buf_reset(&q->tickets); /* shows as a count that differs from the verdict's */
 	else
@@ -280,19 +282,19 @@ transaction_ticket(uint64_t session, const struct msg_rcpt_ticket *ticket)
 bool
 transaction_verdict(uint64_t session, const struct msg_rcpt_verdict *verdict)
 {
-	struct session *s;
-	struct question *q = find_question(session, verdict->transaction, verdict->number, &s);
+	bool late;
+	struct question *q = find_question(session, verdict->transaction, verdict->number, &late);
 
 	if (q == NULL)
-		return true;
-	if (q->answered || verdict->code < 200 || (verdict->code < 300 && verdict->tickets != q->ticket_count))
+		return late;
+	if (verdict->code < 200 || (verdict->code < 300 && verdict->tickets != q->ticket_count))
 		return false;
 	q->answered = true;
 	q->code = (unsigned)verdict->code;
 	q->text = strndup(verdict->text.ptr, verdict->text.len);
 	if (q->text == NULL || !str_copy(verdict->enhanced, q->enhanced, sizeof(q->enhanced)))
 		fatal("out of memory");
-	answer_in_order(s);
+	answer_in_order(session_find(session));
 	return true;
 }
 
@@ -445,18 +447,26 @@ transaction_drop(struct session *s)
 	forget(t);
 }
 
-void
+/* Whether the queue may speak of it: it was told BEGIN, whatever followed. Of one that is over here the id tells. */
+static bool
+is_told(const struct transaction *t, uint64_t id)
+{
+	return t == NULL ? id <= self.last_id : t->begun || t->data.flaw != DATA_SOUND;
+}
+
+bool
 transaction_credit(uint64_t id, uint64_t bytes)
 {
 	struct transaction *t = find(id);
 
-	if (t == NULL)
-		return;
+	if (t == NULL || !is_told(t, id))
+		return is_told(t, id);
 	t->in_flight -= bytes < t->in_flight ? (size_t)bytes : t->in_flight;
 	session_wake(t->session);
+	return true;
 }
 
-void
+bool
 transaction_done(uint64_t id)
 {
 	struct transaction *t = find(id);
@@ -464,7 +474,7 @@ transaction_done(uint64_t id)
 	char text[24];
 
 	if (t == NULL || t->session->state != STATE_STORE)
-		return;
+		return t == NULL && is_told(t, id);
 	s = t->session;
 	(void)snprintf(text, sizeof(text), "%016llx", (unsigned long long)id);
 	log_info("accepted", log_hex(LOG_FIELD_session, s->id), log_hex(LOG_FIELD_message, id),
@@ -478,23 +488,31 @@ transaction_done(uint64_t id)
 	session_enter(s, STATE_READY);
 	session_reply(s, REPLY_ACCEPTED, text);
 	session_wake(s);
+	return true;
 }
 
-void
-transaction_refused(uint64_t id, enum proto_refusal reason)
+static void
+lose(struct transaction *t, enum proto_refusal reason)
 {
-	struct transaction *t = find(id);
-	struct session *s;
+	struct session *s = t->session;
 
-	if (t == NULL)
-		return;
-	s = t->session;
 	t->lost = true;
 	t->no_room = reason == PROTO_REFUSAL_NO_ROOM;
 	t->in_flight = 0;
 	if (s->state == STATE_STORE)
 		refuse(s, t->no_room ? REPLY_NO_ROOM : REPLY_TEMPORARY);
 	session_wake(s);
+}
+
+bool
+transaction_refused(uint64_t id, enum proto_refusal reason)
+{
+	struct transaction *t = find(id);
+
+	if (t == NULL || !is_told(t, id))
+		return is_told(t, id);
+	lose(t, reason);
+	return true;
 }
 
 void
@@ -507,7 +525,7 @@ transaction_queue_gone(void)
 	self.room_told = false;
 	for (s = session_next(NULL); s != NULL; s = session_next(s))
 		if (s->transaction != NULL)
-			transaction_refused(s->transaction->id, PROTO_REFUSAL_TEMPORARY);
+			lose(s->transaction, PROTO_REFUSAL_TEMPORARY);
 }
 
 /* What the router was asked and has not answered. Tickets that it gave before stay good: the key outlives it. */

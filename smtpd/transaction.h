@@ -85,14 +85,17 @@ bool transaction_has_room(const struct session *s);
 /* Forgets the transaction, in the queue as well. Does nothing where there is none. */
 void transaction_drop(struct session *s);
 
-/* From the router. False: the router said what it may not. */
+/*
+ * Answers. What is about a transaction that is over comes too late, and does nothing. False: it was never asked, or was
+ * answered before (SECURITY I01). First those of the router.
+ */
 bool transaction_ticket(uint64_t session, const struct msg_rcpt_ticket *ticket);
 bool transaction_verdict(uint64_t session, const struct msg_rcpt_verdict *verdict);
 
-/* From the queue; an id that is gone is no mistake of anybody's. */
-void transaction_credit(uint64_t id, uint64_t bytes);
-void transaction_done(uint64_t id);
-void transaction_refused(uint64_t id, enum proto_refusal reason);
+/* And those of the queue. */
+bool transaction_credit(uint64_t id, uint64_t bytes);
+bool transaction_done(uint64_t id);
+bool transaction_refused(uint64_t id, enum proto_refusal reason);
 
 /* A peer is gone: what waits for it ends in 451. */
 void transaction_queue_gone(void);

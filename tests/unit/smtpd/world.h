@@ -74,9 +74,9 @@ world_to_smtpd(void *arg, enum proto_type type, uint64_t id, const union proto_m
 	switch ((int)type) {
 	case PROTO_RCPT_TICKET_TYPE: return transaction_ticket(id, &msg->rcpt_ticket);
 	case PROTO_RCPT_VERDICT_TYPE: return transaction_verdict(id, &msg->rcpt_verdict);
-	case PROTO_DONE_TYPE: transaction_done(id); return true;
-	case PROTO_CREDIT_TYPE: transaction_credit(id, msg->credit.bytes); return true;
-	case PROTO_REFUSED_TYPE: transaction_refused(id, (enum proto_refusal)msg->refused.reason); return true;
+	case PROTO_DONE_TYPE: return transaction_done(id);
+	case PROTO_CREDIT_TYPE: return transaction_credit(id, msg->credit.bytes);
+	case PROTO_REFUSED_TYPE: return transaction_refused(id, (enum proto_refusal)msg->refused.reason);
 	default: return false;
 	}
 }
