@@ -227,10 +227,11 @@ client_answer(struct peer *peer, uint64_t id, enum proto_type type, const union 
 	struct client *c = find_forward(id);
 	struct asked *asked = c == NULL ? NULL : find_asked(c, peer);
 
+	/* A request that is over may be answered late; one that never was, or not by that process, may not. */
 	if (c == NULL)
-		return true;
+		return id <= self.last_forward;
 	if (asked == NULL)
-		return type == PROTO_ANSWER_END_TYPE;
+		return false;
 	if (type == PROTO_ANSWER_END_TYPE) {
 		if (c->verb->to == VERB_TO_ALL)
 			forget_asked(c, asked);

@@ -24,7 +24,8 @@ void client_set_paused(const struct msg_pause *pause);
 
 /*
  * A part of an answer, or its end, has come from peer. One whose client has gone is ignored. Returns false when nobody may
- * answer so: a part that does not belong to the request, too many of them, mail of another owner.
+ * answer so: a request that was never made, or not of this peer, a part that does not belong to it, too many of them, mail of
+ * another owner.
  */
 bool client_answer(struct peer *peer, uint64_t id, enum proto_type type, const union proto_message *msg);
 

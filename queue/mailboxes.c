@@ -267,8 +267,11 @@ mailbox_statement_answer(struct peer *peer, uint64_t id, const union proto_messa
 
 	(void)peer;
 	(void)fd;
-	if (m == NULL || m->state != MAILBOX_ASKING)
-		return true; /* too late, or asked twice over a restart of router */
+	/* Numbers rise: one that is over may be answered late, one that never was, or has its answer, may not. */
+	if (m == NULL)
+		return id <= mailboxes.last_number;
+	if (m->state != MAILBOX_ASKING)
+		return false;
 	if (answer->status != PROTO_ANSWER_FOUND) {
 		fail(m, false, answer->text.len > 0 ? answer->text : S("The user is not known at the moment."));
 		return true;

@@ -5,6 +5,7 @@ The production daemon runs; the test borrows a process' end of a channel and wri
 """
 
 import os
+import signal
 import socket
 import sys
 
@@ -32,6 +33,9 @@ def raw(length, number, flags=0, identity=1, payload=b""):
 
 ABORT = proto_wire.TYPES["ABORT"]
 BODY = proto_wire.TYPES["BODY"]
+
+# An id that nobody has come to yet.
+NEVER = 0x7FFFFFFFFFFFFFFF
 
 # What anybody may do wrong on a channel, whatever the edge: (name, bytes).
 FRAMING = [
@@ -86,13 +90,19 @@ SAYINGS = [("smtpd", "queue", name, data) for name, data in FRAMING] + [
     ("resolver", "relay", "a route nobody asked for", frame("ROUTE_END", 12345)),
     ("queue", "relay", "a piece of no job", frame("JOB_BODY", 12345, offset=0, bytes=b"x")),
     ("queue", "relay", "an end of no job", frame("JOB_CANCEL", 12345)),
-]
-
-# Answers that may come late, to somebody who has gone meanwhile: dropped, nobody is blamed.
-LATE = [
-    ("router", "smtpd", "a verdict", frame("RCPT_VERDICT", 0x123456789, transaction=1, number=1, code=250)),
-    ("router", "smtpd", "a ticket", frame("RCPT_TICKET", 0x123456789, transaction=1, number=1, ticket=b"x" * 40)),
-    ("router", "queue", "a statement", frame("STATEMENT_ANSWER", 12345, statement=b"x" * 40)),
+    # answers to what was never asked
+    ("router", "smtpd", "a verdict nobody asked for", frame("RCPT_VERDICT", NEVER, transaction=NEVER, number=0, code=250)),
+    ("router", "smtpd", "a ticket nobody asked for", frame("RCPT_TICKET", NEVER, transaction=NEVER, ticket=b"x" * 40)),
+    ("router", "queue", "a route nobody asked for", frame("RCPT_VERDICT", 0, transaction=NEVER, number=0, code=250)),
+    ("router", "queue", "a ticket nobody asked for", frame("RCPT_TICKET", 0, transaction=NEVER, ticket=b"x" * 40)),
+    ("router", "queue", "a statement nobody asked for", frame("STATEMENT_ANSWER", NEVER, statement=b"x" * 40)),
+    ("router", "queue", "a statement given before", frame("STATEMENT_ANSWER", 1, statement=b"x" * 40)),
+    ("queue", "smtpd", "credit for nothing", frame("CREDIT", NEVER, bytes=1)),
+    ("queue", "smtpd", "done what was never begun", frame("DONE", NEVER)),
+    ("queue", "smtpd", "a refusal of nothing", frame("REFUSED", NEVER, reason=0)),
+    ("queue", "control", "an entry nobody asked for", frame("QUEUE_ENTRY", NEVER, message=1)),
+    ("queue", "control", "an end of nothing", frame("ANSWER_END", NEVER)),
+    ("relay", "control", "a value nobody asked for", frame("STATUS_VALUE", NEVER, value=1)),
 ]
 
 # Who is nearer to the network is restarted, whoever spoke; the parent's children are restarted by the parent.
@@ -136,17 +146,6 @@ def test_I01_I02_I03_I04_nonsense(scene, speaker, hearer, name, data):
     scene.send()
 
 
-@pytest.mark.parametrize("speaker, hearer, name, data", LATE,
-                         ids=[f"{row[0]}-to-{row[1]}-{row[2].replace(' ', '-')}" for row in LATE])
-def test_I01_an_answer_that_comes_too_late_does_nothing(scene, speaker, hearer, name, data):
-    scene.start()
-    before = others(scene.daemon, None)
-    with channels.channel(scene.pid(speaker), scene.pid(hearer)) as end:
-        end.sendall(data)
-    scene.send()
-    assert others(scene.daemon, None) == before
-
-
 # --- tickets ---
 
 def see_ticket(scene):
@@ -172,6 +171,53 @@ def flipped(ticket, bit):
     changed = bytearray(ticket)
     changed[bit // 8] ^= 1 << bit % 8
     return bytes(changed)
+
+
+# Answers about a transaction that is over: dropped, nobody is blamed. (speaker, type, is the id the session's, fields)
+LATE = [
+    ("router", "RCPT_VERDICT", True, {"number": 0, "code": 250}),
+    ("router", "RCPT_TICKET", True, {"number": 0, "ticket": b"x" * 40}),
+    ("queue", "CREDIT", False, {"bytes": 1}),
+    ("queue", "DONE", False, {}),
+    ("queue", "REFUSED", False, {"reason": 0}),
+]
+
+
+def hear_late(scene, speaker, hearer_pid, data):
+    """Says it, and looks that nothing comes of it."""
+    before = others(scene.daemon, None)
+    with channels.channel(scene.pid(speaker), hearer_pid) as end:
+        end.sendall(data)
+    scene.send()
+    scene.daemon.ctl("show", "status")  # all were asked, so all have read what came before
+    assert others(scene.daemon, None) == before
+
+
+@pytest.mark.parametrize("speaker, name, of_session, fields", LATE, ids=[f"{row[0]}-{row[1]}" for row in LATE])
+def test_I01_an_answer_that_comes_too_late_does_nothing(scene, speaker, name, of_session, fields):
+    if strace.missing():
+        pytest.skip(strace.missing())
+    scene.start()
+    pid, begin, _ = see_ticket(scene)
+    scene.daemon.wait_queue_empty()
+    if of_session:
+        session = proto_wire.decode("BEGIN", begin.payload)["session"]
+        data = frame(name, session, transaction=begin.id, **fields)
+    else:
+        data = frame(name, begin.id, **fields)
+    hear_late(scene, speaker, pid, data)
+
+
+def test_I01_a_statement_that_comes_too_late_does_nothing(scene):
+    """The first process that delivered to a user is gone."""
+    scene.start()
+    daemon = scene.daemon
+    daemon.allow("event=(process-died|peer-broke).*mailbox")
+    first, = daemon.pids("mailbox")
+    os.kill(first, signal.SIGKILL)
+    postern.wait_until(lambda: not postern.alive(first), BACK_SECONDS, "the end of mailbox")
+    scene.send()
+    hear_late(scene, "router", scene.pid("queue"), frame("STATEMENT_ANSWER", 1, statement=b"x" * 40))
 
 
 TICKETS = [

@@ -331,9 +331,43 @@ test_an_answer_whose_client_left_is_ignored(void **state)
 	(void)close(fd);
 	turns();
 	SEND(queue_end, ANSWER_END, answer_end, asked_id, .ok = true);
-	SEND(queue_end, ANSWER_END, answer_end, 123456, .ok = true);
 	turns();
 	assert_true(channel_is_open(queue_peer.channel));
+}
+
+static void
+test_I01_an_answer_to_nothing_is_a_violation(void **state)
+{
+	struct msg_queue_list list = { .limit = 256 };
+	int fd = connect_as(0);
+
+	(void)state;
+	send_request(fd, PROTO_QUEUE_LIST_TYPE, 4, &list);
+	SEND(queue_end, ANSWER_END, answer_end, asked_id, .ok = true);
+	assert_true(expect_end(fd, 4, true));
+	SEND(queue_end, ANSWER_END, answer_end, asked_id, .ok = true);
+	turns();
+	assert_true(channel_is_open(queue_peer.channel)); /* of one that is over: it may be late */
+	SEND(queue_end, ANSWER_END, answer_end, asked_id + 1, .ok = true);
+	turns();
+	assert_false(channel_is_open(queue_peer.channel));
+	(void)close(fd);
+}
+
+static void
+test_I01_only_who_was_asked_may_answer(void **state)
+{
+	struct msg_queue_list list = { .limit = 256 };
+	union proto_message msg = { .answer_end = { .ok = true } };
+	struct peer other = { .kind = PROTO_KIND_SMTPD };
+	int fd = connect_as(0);
+
+	(void)state;
+	send_request(fd, PROTO_QUEUE_LIST_TYPE, 4, &list);
+	assert_false(client_answer(&other, asked_id, PROTO_ANSWER_END_TYPE, &msg));
+	SEND(queue_end, ANSWER_END, answer_end, asked_id, .ok = true);
+	assert_true(expect_end(fd, 4, true));
+	(void)close(fd);
 }
 
 static void
@@ -504,6 +538,8 @@ main(void)
 		WITH_SOCKET(test_a_status_is_gathered),
 		WITH_SOCKET(test_without_a_queue_there_is_an_answer),
 		WITH_SOCKET(test_an_answer_whose_client_left_is_ignored),
+		WITH_SOCKET(test_I01_an_answer_to_nothing_is_a_violation),
+		WITH_SOCKET(test_I01_only_who_was_asked_may_answer),
 		WITH_SOCKET(test_U01_few_connections_of_one_user_and_a_slot_for_root),
 		WITH_SOCKET(test_U01_giant_and_senseless_requests_close),
 		WITH_SOCKET(test_one_request_at_a_time),

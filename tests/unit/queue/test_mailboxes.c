@@ -224,6 +224,38 @@ test_a_router_that_dies_is_asked_again(void **state)
 }
 
 static void
+say_statement(struct end *router, uint64_t number)
+{
+	SEND(router->channel, STATEMENT_ANSWER, statement_answer, number, .status = PROTO_ANSWER_FOUND,
+	    .statement = S("sealed"));
+}
+
+static void
+test_I01_a_statement_may_be_late_but_not_unasked(void **state)
+{
+	struct end *smtpd = join_smtpd(0), *router = world_join(PROTO_KIND_ROUTER, 0);
+	uint64_t number;
+
+	(void)state;
+	(void)store_one(smtpd, "local/joe");
+	number = hear(router, PROTO_STATEMENT_ASK_TYPE, 0)->id;
+	say_statement(router, number);
+	(void)hear(&world.parent, PROTO_MAILBOX_START_TYPE, number);
+	SEND(world.parent.channel, MAILBOX_ENDED, mailbox_ended, number, .permanent = false, .text = S("no home"));
+	WAIT_FOR(mailboxes_count() == 0);
+	say_statement(router, number);
+	settle_down();
+	assert_false(router->broke); /* late */
+	say_statement(router, number + 1);
+	WAIT_FOR(router->broke); /* there has been no such number yet */
+	router = world_join(PROTO_KIND_ROUTER, 0);
+	(void)store_one(smtpd, "local/ann");
+	say_statement(router, give_statement(router, "ann"));
+	WAIT_FOR(router->broke); /* twice */
+	assert_false(has_heard(router, PROTO_STATEMENT_ASK_TYPE, 0));
+}
+
+static void
 test_a_user_who_is_gone_delays_the_mail(void **state)
 {
 	struct end *smtpd = join_smtpd(0), *router = world_join(PROTO_KIND_ROUTER, 0);
@@ -253,6 +285,7 @@ main(void)
 		TEST(test_a_refused_start_bounces),
 		TEST(test_a_process_that_dies_is_started_again),
 		TEST(test_a_router_that_dies_is_asked_again),
+		TEST(test_I01_a_statement_may_be_late_but_not_unasked),
 		TEST(test_a_user_who_is_gone_delays_the_mail),
 	};
 
