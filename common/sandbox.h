@@ -41,6 +41,12 @@ bool sandbox_drop(const struct sandbox_place *place, bool privileged, struct err
 /* Second half, after threads were started: the system-call filter of that kind, for all threads. */
 bool sandbox_filter(enum proto_kind kind, struct error *err);
 
+/*
+ * For a process that is none of those kinds and only copies: it may read from, write to, and end; anything else kills it.
+ * Filters that are there already hold besides. Returns false when it cannot be had.
+ */
+bool sandbox_copy_only(int from, int to);
+
 /* Where the name of a refused call is written, and the name of this process in that line. Before sandbox_filter; again
  * when the descriptor changes. */
 void sandbox_log_to(int fd, const char *process_name);

@@ -372,25 +372,18 @@ restart(void *arg)
 	}
 }
 
-/* At once the first few times, so that a single crash costs nothing; then ever later. */
 static void
 restart_later(struct child *child)
 {
-	int64_t wait = 0;
-	unsigned i;
+	int64_t wait = backoff_after_death(&child->backoff, loop_now_ms() - child->started_ms);
 
-	if (loop_now_ms() - child->started_ms > PARENT_HEALTHY_MS)
-		child->deaths = 0;
-	child->deaths++;
-	for (i = PARENT_DEATHS_AT_ONCE; i < child->deaths && wait < PARENT_BACKOFF_MAX_MS; i++)
-		wait = wait == 0 ? PARENT_BACKOFF_MIN_MS : wait * 2;
 	if (child->restart == NULL) {
 		child->restart = calloc(1, sizeof(*child->restart));
 		if (child->restart == NULL)
 			fatal("out of memory");
 		loop_timer_init(&child->restart->timer, restart, child);
 	}
-	loop_timer_start(&child->restart->timer, wait < PARENT_BACKOFF_MAX_MS ? wait : PARENT_BACKOFF_MAX_MS);
+	loop_timer_start(&child->restart->timer, wait);
 }
 
 static void
@@ -460,7 +453,8 @@ child_died(struct child *child, int status)
 	if (child->kind == PROTO_KIND_MAILBOX) {
 		requests_mailbox_ended(child->instance, status);
 		forget_child(child);
-	} else if (family.phase == PHASE_STARTING && (could_not_start || child->deaths >= PARENT_DEATHS_AT_ONCE)) {
+	} else if (family.phase == PHASE_STARTING &&
+	    (could_not_start || child->backoff.deaths >= PARENT_DEATHS_AT_ONCE)) {
 		log_error("cannot-start", log_text(LOG_FIELD_process, proto_kind_name(child->kind)));
 		family.failed = true;
 		family_stop();
@@ -479,12 +473,10 @@ family_reap(void)
 		struct child *child = family.children;
 		while (child != NULL && child->pid != pid)
 			child = child->next;
-		if (child != NULL) {
+		if (child != NULL)
 			child_died(child, status);
-		} else if (logging_pump_died(pid)) {
-			static const struct msg_log_to log_to;
-			family_tell_all_fd(PROTO_LOG_TO_TYPE, &log_to, logging_fd());
-		}
+		else
+			logging_died(pid);
 	}
 	go_on_stopping();
 }
@@ -495,7 +487,6 @@ static void
 ask_for_life(void *arg)
 {
 	static const struct msg_ping ping;
-	static const struct msg_log_to log_to;
 	struct child *child;
 
 	(void)arg;
@@ -507,9 +498,16 @@ ask_for_life(void *arg)
 		(void)kill(child->pid, SIGKILL);
 	}
 	family_tell_all(PROTO_PING_TYPE, &ping);
-	if (logging_check())
-		family_tell_all_fd(PROTO_LOG_TO_TYPE, &log_to, logging_fd());
+	logging_check();
 	loop_timer_start(&family.ping, PARENT_PING_MS);
+}
+
+static void
+log_changed(void)
+{
+	static const struct msg_log_to log_to;
+
+	family_tell_all_fd(PROTO_LOG_TO_TYPE, &log_to, logging_fd());
 }
 
 static void
@@ -550,6 +548,7 @@ family_start(void (*on_ready)(void), struct error *err)
 	size_t i;
 
 	family.on_ready = on_ready;
+	logging_watch(log_changed);
 	loop_timer_init(&family.ping, ask_for_life, NULL);
 	loop_timer_init(&family.deadline, deadline_passed, NULL);
 	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {

@@ -11,6 +11,7 @@
 
 #include "common/channel.h"
 #include "common/error.h"
+#include "parent/backoff.h"
 #include "parent/spawn.h"
 
 struct child {
@@ -22,7 +23,7 @@ struct child {
 	bool ready;
 	int64_t started_ms;
 	int64_t heard_ms; /* last sign of life */
-	unsigned deaths;  /* in a row */
+	struct backoff backoff;
 	struct child *next;
 	struct family_timer *restart;
 };

@@ -4,20 +4,23 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/seccomp.h>
 #include <pwd.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/loop.h"
+#include "common/sandbox.h"
+#include "parent/backoff.h"
 #include "parent/daemon.h"
+#include "parent/limits.h"
 
 static const char syslog_path[] = "/dev/log";
 
@@ -25,12 +28,28 @@ static struct {
 	bool foreground;
 	const char *account;
 	int fd;
-	pid_t pump;
+	pid_t pump; /* -1: it has died */
+	int64_t started_ms;
+	struct backoff backoff;
+	struct loop_timer restart;
+	void (*changed)(void);
 	dev_t syslog_device; /* of the socket connected to */
 	ino_t syslog_inode;
 } logging = { .fd = -1, .pump = -1 };
 
-/* The pump has its pipe on 0 and stderr on 2, and in seccomp's strict mode may read, write and exit: nothing else. */
+/* What is for the daemon is not for its pump, which writes the last lines of the others and ends when they have. */
+static void
+ignore_signals(void)
+{
+	static const int ignored[] = { SIGPIPE, SIGINT, SIGTERM, SIGHUP };
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+	size_t i;
+
+	for (i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+		(void)sigaction(ignored[i], &ignore, NULL);
+}
+
+/* The pump has its pipe on 0 and stderr on 2, and may read the one, write the other and exit: nothing else. */
 static _Noreturn void
 pump(int from)
 {
@@ -40,6 +59,7 @@ pump(int from)
 
 	(void)prctl(PR_SET_NAME, "log", 0, 0, 0);
 	(void)setpgid(0, 0);
+	ignore_signals();
 	if (dup2(from, STDIN_FILENO) == -1)
 		_exit(71);
 	closefrom(3);
@@ -48,7 +68,7 @@ pump(int from)
 		setresuid(account->pw_uid, account->pw_uid, account->pw_uid) == -1))
 		_exit(71);
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) == -1)
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 || !sandbox_copy_only(STDIN_FILENO, STDERR_FILENO))
 		_exit(71);
 	while ((n = read(STDIN_FILENO, block, sizeof(block))) > 0) {
 		ssize_t done = 0;
@@ -59,8 +79,7 @@ pump(int from)
 			done += written;
 		}
 	}
-	(void)syscall(SYS_exit, 0);
-	__builtin_trap();
+	_exit(0);
 }
 
 static bool
@@ -121,15 +140,15 @@ logging_fd(void)
 	return logging.fd;
 }
 
-static bool
+static void
 replaced(int old)
 {
 	log_set_fd(logging.fd);
 	(void)close(old);
-	return true;
+	logging.changed();
 }
 
-bool
+void
 logging_check(void)
 {
 	struct stat st;
@@ -137,19 +156,41 @@ logging_check(void)
 
 	if (logging.foreground || stat(syslog_path, &st) == -1 ||
 	    (st.st_dev == logging.syslog_device && st.st_ino == logging.syslog_inode))
-		return false;
-	return connect_syslog(NULL) && replaced(old);
+		return;
+	if (connect_syslog(NULL))
+		replaced(old);
 }
 
-bool
-logging_pump_died(pid_t pid)
+static void
+restart(void *arg)
 {
 	int old = logging.fd;
 
+	(void)arg;
+	if (start_pump(NULL)) {
+		logging.started_ms = loop_now_ms();
+		replaced(old);
+	} else {
+		loop_timer_start(&logging.restart, PARENT_BACKOFF_MAX_MS);
+	}
+}
+
+void
+logging_watch(void (*changed)(void))
+{
+	logging.changed = changed;
+	logging.started_ms = loop_now_ms();
+	loop_timer_init(&logging.restart, restart, NULL);
+}
+
+/* Until there is another, all lines are lost, and counted: each process tells how many. */
+void
+logging_died(pid_t pid)
+{
 	if (pid != logging.pump)
-		return false;
+		return;
 	logging.pump = -1;
-	return start_pump(NULL) && replaced(old);
+	loop_timer_start(&logging.restart, backoff_after_death(&logging.backoff, loop_now_ms() - logging.started_ms));
 }
 
 void

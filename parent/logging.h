@@ -19,11 +19,14 @@ bool logging_open(bool foreground, const char *pump_account, struct error *err);
 /* The descriptor the processes write to. */
 int logging_fd(void);
 
-/* Called now and then: opens the log again when syslog was restarted. Returns true when there is a new descriptor. */
-bool logging_check(void);
+/* Once there is a loop: from here on changed is called whenever there is a new descriptor. */
+void logging_watch(void (*changed)(void));
 
-/* Whether pid was the pump; it is then started again, and there is a new descriptor. */
-bool logging_pump_died(pid_t pid);
+/* Called now and then: opens the log again when syslog was restarted. */
+void logging_check(void);
+
+/* A process ended that is nobody else's. If it was the pump, another is started, later when it dies often (backoff.h). */
+void logging_died(pid_t pid);
 
 /* Closes the parent's end and waits until the pump has written all. */
 void logging_close(void);

@@ -135,7 +135,7 @@ def test_the_parent_clears_a_strange_environment(scene):
 def test_the_log_pump_can_only_read_and_write(running):
     pid = running.daemon.pids("log")[0]
     status = confined.status(pid)
-    assert status["Seccomp"] == "1"
+    assert status["Seccomp"] == "2"
     assert status["NoNewPrivs"] == "1"
     assert "0" not in status["Uid"].split()
     assert set(confined.descriptors(pid)) <= {0, 1, 2}

@@ -13,6 +13,7 @@ import smtp
 
 GONE_SECONDS = 2
 STOP_SECONDS_MAX = 5
+PUMP_FAULT_SECONDS = 2
 SENDER = "a@c.example"
 RECIPIENT = "b@far.example"
 
@@ -190,6 +191,24 @@ def test_F20_nobody_reads_the_log(relaying):
     mark = daemon.log.mark()
     smtp.deliver(daemon.port, SENDER, [RECIPIENT], smtp.message("after"))
     sink.wait(301)
+    daemon.wait_for_log("event=delivered", start=mark)
+
+
+def test_F20_a_log_process_that_keeps_dying_is_started_ever_more_rarely(relaying):
+    """Killed whenever it is there, for so many seconds: at once three times, then after 0.1, 0.2, 0.4 ... seconds."""
+    daemon, sink = relaying
+    killed, end = set(), time.monotonic() + PUMP_FAULT_SECONDS
+    while time.monotonic() < end:
+        for pid in daemon.pids("log"):
+            if pid not in killed and postern.alive(pid):
+                os.kill(pid, signal.SIGKILL)
+                killed.add(pid)
+        time.sleep(postern.POLL_SECONDS)
+    assert 4 <= len(killed) <= 8, f"{len(killed)} were started"
+    postern.wait_until(lambda: [pid for pid in daemon.pids("log") if pid not in killed], 5, "another pump")
+    mark = daemon.log.mark()
+    smtp.deliver(daemon.port, SENDER, [RECIPIENT], smtp.message("after"))
+    sink.wait(1)
     daemon.wait_for_log("event=delivered", start=mark)
 
 
