@@ -33,6 +33,7 @@ class DnsServer:
         self.zone = dict(zone or {})
         self.asked = []
         self.slow = {}
+        self.holders = []
         self.udp, self.tcp = self.bind(port)
         self.port = self.udp.server_address[1]
         self.threads = [threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
@@ -56,6 +57,23 @@ class DnsServer:
             server.server_close()
         for thread in self.threads:
             thread.join()
+        for holder in self.holders:
+            holder.close()
+
+    def vanish(self):
+        """Stops, and keeps its port from others: who asks there hears that nobody listens."""
+        self.stop()
+        for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+            holder = socket.socket(socket.AF_INET, kind)
+            holder.bind(("127.0.0.1", self.port))
+            if kind == socket.SOCK_DGRAM:
+                holder.connect(("127.0.0.1", self.port))  # so it takes nothing but from itself
+            self.holders.append(holder)
+
+    def come_back(self):
+        """A server in the place of one that vanished."""
+        self.stop()
+        return DnsServer(self.zone, self.port)
 
     def count(self, name):
         """How often something about name was asked."""
