@@ -374,23 +374,26 @@ refuse(struct session *s, enum reply reply)
 	session_reply(s, reply, size);
 }
 
+/* Its whole text is here: the rest of it and COMMIT leave when the window has room for that rest. */
 static void
 commit(struct session *s)
 {
 	struct transaction *t = s->transaction;
 	struct buf preamble;
 
+	if (t->in_flight + t->chunk.len > SMTPD_WINDOW)
+		return;
 	send_chunk(t);
 	if (t->lost) {
 		refuse(s, t->no_room ? REPLY_NO_ROOM : REPLY_TEMPORARY);
 		return;
 	}
+	t->committed = true;
 	buf_init(&preamble, PROTO_PREAMBLE_MAX);
 	if (!received_write(s, &preamble))
 		fatal("a Received field does not fit");
 	SEND(queue_channel(), COMMIT, commit, t->id, .size = t->data.size, .preamble = buf_str(&preamble));
 	buf_clear(&preamble);
-	session_enter(s, STATE_STORE);
 }
 
 bool
@@ -411,10 +414,12 @@ transaction_take(struct session *s, struct str *in)
 	}
 	if (!end)
 		return false;
-	if (t->data.flaw == DATA_SOUND)
+	if (t->data.flaw == DATA_SOUND) {
+		session_enter(s, STATE_STORE);
 		commit(s);
-	else
+	} else {
 		refuse(s, reply_of_flaw(t->data.flaw));
+	}
 	return true;
 }
 
@@ -462,6 +467,8 @@ transaction_credit(uint64_t id, uint64_t bytes)
 	if (t == NULL || !is_told(t, id))
 		return is_told(t, id);
 	t->in_flight -= bytes < t->in_flight ? (size_t)bytes : t->in_flight;
+	if (t->session->state == STATE_STORE && !t->committed)
+		commit(t->session);
 	session_wake(t->session);
 	return true;
 }
@@ -473,7 +480,7 @@ transaction_done(uint64_t id)
 	struct session *s;
 	char text[24];
 
-	if (t == NULL || t->session->state != STATE_STORE)
+	if (t == NULL || !t->committed)
 		return t == NULL && is_told(t, id);
 	s = t->session;
 	(void)snprintf(text, sizeof(text), "%016llx", (unsigned long long)id);

@@ -46,6 +46,7 @@ struct transaction {
 	char first_rcpt[ADDRESS_MAX + 1]; /* accepted first, for Received while it is the only one */
 	struct buf tickets;               /* of accepted recipients */
 	bool begun;                       /* the queue knows of it */
+	bool committed;                   /* the queue was told to store it */
 	bool lost;                        /* queue or router went away, or refused it: it can only end in 451 or 452 */
 	bool no_room;                     /* it was for want of room: 452 */
 	size_t in_flight;                 /* bytes of the body that the queue has given no credit for */

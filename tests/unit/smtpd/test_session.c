@@ -175,13 +175,73 @@ test_without_credit_input_stops(void **state)
 	assert_int_equal(world.messages_count, 1);
 	assert_true(world.messages[0].body.len <= 65536);
 	world.queue_silent = false;
-	SEND(world.queue_end, CREDIT, credit, world.messages[0].id, .bytes = world.messages[0].body.len);
+	world_credit(&world.messages[0]);
 	world_settle();
 	assert_true(world.messages[0].body.len > 65536);
 	world_disconnect();
 	assert_int_equal(session_count(), 0);
 	assert_int_equal(world_committed(), 0);
 	buf_clear(&wire);
+}
+
+/* A transaction whose body has size bytes, in lines of eighty, and its end with a command behind. */
+static void
+say_body(size_t size)
+{
+	struct buf wire;
+
+	buf_init(&wire, 1 << 20);
+	for (; size > 160; size -= 80)
+		(void)buf_printf(&wire, "%078d\r\n", 0);
+	(void)buf_printf(&wire, "%0*d\r\n.\r\nNOOP\r\n", (int)size - 2, 0);
+	world_say(S(BEGIN "RCPT TO:<x@y.example>\r\nDATA\r\n"), 65536);
+	world_say(buf_str(&wire), 65536);
+	buf_clear(&wire);
+}
+
+/* What the window does not hold waits at the end of a message as it does within it, and COMMIT with it. */
+static void
+test_without_credit_the_end_waits(void **state)
+{
+	static const size_t sizes[] = { SMTPD_WINDOW, SMTPD_WINDOW + 1, SMTPD_WINDOW + SMTPD_CHUNK - 2 };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		bool fits = sizes[i] <= SMTPD_WINDOW;
+		world.queue_silent = true;
+		world_connect(true);
+		say_body(sizes[i]);
+		assert_int_equal(world_replies(), 5);
+		assert_int_equal(world_committed(), fits);
+		assert_int_equal(transaction_done(world.messages[0].id), fits);
+		world.queue_silent = false;
+		world_credit(&world.messages[0]);
+		world_settle();
+		assert_int_equal(world_committed(), 1);
+		assert_int_equal(world.messages[0].body.len, sizes[i]);
+		assert_int_equal(world_replies(), 7);
+		assert_int_equal(world_code(5), 250);
+		assert_int_equal(world_code(6), 250);
+		world_disconnect();
+	}
+}
+
+/* Where the queue refuses instead, or is gone, the end is answered too. */
+static void
+test_a_refusal_while_the_end_waits_is_told(void **state)
+{
+	(void)state;
+	world.queue_silent = true;
+	world_connect(true);
+	say_body(SMTPD_WINDOW + 1);
+	assert_true(transaction_refused(world.messages[0].id, PROTO_REFUSAL_NO_ROOM));
+	world_settle();
+	assert_int_equal(world_committed(), 0);
+	assert_int_equal(world_code(5), 452);
+	assert_int_equal(world_code(6), 250);
+	world.queue_silent = false;
+	world_disconnect();
 }
 
 /* S08: a line without end costs no memory and is answered once. */
@@ -249,6 +309,8 @@ main(void)
 		cmocka_unit_test(test_dialogues),
 		cmocka_unit_test(test_a_large_message_arrives_whole),
 		cmocka_unit_test(test_without_credit_input_stops),
+		cmocka_unit_test(test_without_credit_the_end_waits),
+		cmocka_unit_test(test_a_refusal_while_the_end_waits_is_told),
 		cmocka_unit_test(test_long_lines),
 		cmocka_unit_test(test_a_lost_queue_is_451),
 	};

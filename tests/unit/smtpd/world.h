@@ -23,6 +23,7 @@
 #include "common/loop.h"
 #include "common/process.h"
 #include "smtpd/command.h"
+#include "smtpd/limits.h"
 #include "smtpd/listener.h"
 #include "smtpd/session.h"
 #include "smtpd/transaction.h"
@@ -33,6 +34,7 @@ enum { WORLD_TURNS_MAX = 20000, WORLD_QUIET = 100, WORLD_MESSAGES_MAX = 64 };
 struct world_message {
 	uint64_t id;
 	struct buf body;
+	size_t uncredited; /* of it */
 	unsigned tickets;
 	bool committed;
 	bool aborted;
@@ -132,6 +134,13 @@ world_find(uint64_t id)
 	return NULL;
 }
 
+static void
+world_credit(struct world_message *m)
+{
+	SEND(world.queue_end, CREDIT, credit, m->id, .bytes = m->uncredited);
+	m->uncredited = 0;
+}
+
 static bool
 world_queue(void *arg, enum proto_type type, uint64_t id, const union proto_message *msg, int fd)
 {
@@ -151,8 +160,10 @@ world_queue(void *arg, enum proto_type type, uint64_t id, const union proto_mess
 	case PROTO_RCPT_TYPE: m->tickets++; break;
 	case PROTO_BODY_TYPE:
 		invariant(buf_append_str(&m->body, msg->body.bytes));
+		m->uncredited += msg->body.bytes.len;
+		invariant(m->uncredited <= SMTPD_WINDOW);
 		if (!world.queue_silent)
-			SEND(world.queue_end, CREDIT, credit, id, .bytes = msg->body.bytes.len);
+			world_credit(m);
 		break;
 	case PROTO_COMMIT_TYPE:
 		invariant(m->body.len == msg->commit.size && m->tickets > 0);
