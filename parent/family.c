@@ -64,6 +64,7 @@ static struct {
 	bool failed;
 	void (*on_ready)(void);
 	struct loop_timer ping;
+	int64_t pinged_ms;
 	struct loop_timer deadline;
 } family;
 
@@ -259,7 +260,7 @@ child_said(void *arg, enum proto_type type, uint64_t id, const union proto_messa
 	struct child *child = arg;
 
 	(void)fd;
-	child->heard_ms = loop_now_ms();
+	pulse_heard(&child->pulse);
 	switch ((int)type) {
 	case PROTO_READY_TYPE: child_ready(child); return true;
 	case PROTO_PONG_TYPE: return true;
@@ -293,7 +294,8 @@ start_process(struct child *child, const struct spawn_user *user, struct error *
 		return false;
 	child->generation++;
 	child->ready = false;
-	child->started_ms = child->heard_ms = loop_now_ms();
+	child->started_ms = loop_now_ms();
+	pulse_heard(&child->pulse); /* its predecessor's silence is not its own */
 	child->channel = channel_new(fd, PROTO_KIND_PARENT, child->kind, child_said, child_closed, child);
 	send_setup(child);
 	return true;
@@ -483,6 +485,22 @@ family_reap(void)
 
 /* --- all of them --- */
 
+/* One that is still starting reads nothing yet. */
+static void
+end_the_silent(bool late)
+{
+	struct child *child;
+
+	for (child = family.children; child != NULL; child = child->next) {
+		int64_t patience = child->ready ? PROCESS_SILENT_MS : PARENT_START_MS;
+		if (!pulse_lost(&child->pulse, loop_now_ms(), patience, late) || child->pid == -1)
+			continue;
+		log_warning("process-silent", log_text(LOG_FIELD_process, proto_kind_name(child->kind)),
+		    log_u64(LOG_FIELD_instance, child->instance), log_u64(LOG_FIELD_pid, (uint64_t)child->pid));
+		(void)kill(child->pid, SIGKILL);
+	}
+}
+
 static void
 ask_for_life(void *arg)
 {
@@ -490,14 +508,12 @@ ask_for_life(void *arg)
 	struct child *child;
 
 	(void)arg;
-	for (child = family.children; child != NULL; child = child->next) {
-		if (child->pid == -1 || loop_now_ms() - child->heard_ms <= PROCESS_SILENT_MS)
-			continue;
-		log_warning("process-silent", log_text(LOG_FIELD_process, proto_kind_name(child->kind)),
-		    log_u64(LOG_FIELD_instance, child->instance), log_u64(LOG_FIELD_pid, (uint64_t)child->pid));
-		(void)kill(child->pid, SIGKILL);
-	}
+	end_the_silent(loop_now_ms() - family.pinged_ms > PARENT_PING_MS + PARENT_LATE_MS);
 	family_tell_all(PROTO_PING_TYPE, &ping);
+	for (child = family.children; child != NULL; child = child->next)
+		if (child->channel != NULL)
+			pulse_asked(&child->pulse, loop_now_ms());
+	family.pinged_ms = loop_now_ms();
 	logging_check();
 	loop_timer_start(&family.ping, PARENT_PING_MS);
 }
@@ -549,6 +565,7 @@ family_start(void (*on_ready)(void), struct error *err)
 
 	family.on_ready = on_ready;
 	logging_watch(log_changed);
+	requests_init();
 	loop_timer_init(&family.ping, ask_for_life, NULL);
 	loop_timer_init(&family.deadline, deadline_passed, NULL);
 	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
@@ -557,6 +574,7 @@ family_start(void (*on_ready)(void), struct error *err)
 			if (!start_child(new_child(kinds[i].kind, instance), err))
 				return false;
 	}
+	family.pinged_ms = loop_now_ms();
 	loop_timer_start(&family.ping, PARENT_PING_MS);
 	loop_timer_start(&family.deadline, PARENT_START_MS);
 	return true;

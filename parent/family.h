@@ -12,6 +12,7 @@
 #include "common/channel.h"
 #include "common/error.h"
 #include "parent/backoff.h"
+#include "parent/pulse.h"
 #include "parent/spawn.h"
 
 struct child {
@@ -22,7 +23,7 @@ struct child {
 	struct channel *channel;
 	bool ready;
 	int64_t started_ms;
-	int64_t heard_ms; /* last sign of life */
+	struct pulse pulse;
 	struct backoff backoff;
 	struct child *next;
 	struct family_timer *restart;

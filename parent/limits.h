@@ -10,6 +10,7 @@
 	L(PARENT_BACKLOG,             4096,  "connections that wait for accept, a socket") \
 	L(PARENT_MAILBOXES_MAX,       64,    "mailbox processes at once") \
 	L(PARENT_PING_MS,             10000, "milliseconds between two questions whether a process is alive") \
+	L(PARENT_LATE_MS,             5000,  "milliseconds that such a question may come too late; if it comes later, nobody's silence before it counts") \
 	L(PARENT_START_MS,            60000, "milliseconds for all processes to become ready") \
 	L(PARENT_STOP_MS,             15000, "milliseconds for running transactions to end at a stop") \
 	L(PARENT_DEATHS_AT_ONCE,      3,     "deaths of a process within a minute after which it is restarted at once") \

@@ -12,6 +12,21 @@
 #include "parent/daemon.h"
 #include "parent/limits.h"
 
+static struct {
+	bool has_mail_group;
+	gid_t mail_group;
+} requests;
+
+void
+requests_init(void)
+{
+	const struct group *mail = getgrnam("mail");
+
+	requests.has_mail_group = mail != NULL;
+	if (mail != NULL)
+		requests.mail_group = mail->gr_gid;
+}
+
 static void
 refuse_mailbox(uint64_t number, bool permanent, const char *why)
 {
@@ -64,7 +79,6 @@ judge(const struct msg_statement *s)
 static size_t
 collect_groups(const struct msg_statement *s, bool mbox, gid_t groups[PROTO_GROUPS_MAX + 1])
 {
-	const struct group *mail = mbox ? getgrnam("mail") : NULL;
 	size_t n = 0, i;
 
 	for (i = 0; i < s->groups.len / sizeof(gid_t); i++) {
@@ -73,8 +87,8 @@ collect_groups(const struct msg_statement *s, bool mbox, gid_t groups[PROTO_GROU
 		if (group != 0)
 			groups[n++] = group;
 	}
-	if (mail != NULL)
-		groups[n++] = mail->gr_gid;
+	if (mbox && requests.has_mail_group)
+		groups[n++] = requests.mail_group;
 	return n;
 }
 

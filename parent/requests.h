@@ -11,6 +11,9 @@
 
 #include "parent/family.h"
 
+/* Looks up once what no request may make root's loop wait for. */
+void requests_init(void);
+
 /* Returns false when the message is none of these: the child broke the rules. */
 bool requests_handle(struct child *child, enum proto_type type, uint64_t id, const union proto_message *msg);
 

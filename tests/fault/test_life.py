@@ -14,6 +14,8 @@ import smtp
 GONE_SECONDS = 2
 STOP_SECONDS_MAX = 5
 PUMP_FAULT_SECONDS = 2
+# PROCESS_SILENT_MS
+SILENT_SECONDS = 30
 SENDER = "a@c.example"
 RECIPIENT = "b@far.example"
 
@@ -148,6 +150,48 @@ def test_F19_a_process_that_stands_still_for_a_second(daemons, sinks, kind):
     client.quit()
     sink.wait(1, 20)
     assert daemon.pids(kind) == pids, "it was taken for dead after a second"
+
+
+@pytest.mark.deadline(120)
+@pytest.mark.parametrize("whole_family", [False, True], ids=["the parent", "all of them"])
+def test_F19_a_parent_that_stood_still_does_not_blame_the_others(relaying, whole_family):
+    """For longer than a process may be silent: SIGSTOP, a frozen cgroup, a paused machine."""
+    daemon, sink = relaying
+    before = daemon.family()
+    stopped = [daemon.pid] + [pid for pid, _ in before if whole_family]
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(SILENT_SECONDS + 1)  # the fault itself
+    mark = daemon.log.mark()
+    for pid in stopped:
+        os.kill(pid, signal.SIGCONT)
+    daemon.ctl("log", "verbose")
+    daemon.ctl("log", "brief")
+    smtp.deliver(daemon.port, SENDER, [RECIPIENT], smtp.message("after"))
+    sink.wait(1)
+    daemon.wait_for_log("event=delivered", start=mark)
+    assert sorted(daemon.family()) == sorted(before), "processes were ended for the parent's own absence"
+
+
+@pytest.mark.deadline(90)
+def test_F19_a_process_that_stands_still_for_long_is_replaced(relaying):
+    daemon, sink = relaying
+    daemon.allow("event=process-died .*process=router .*signal=9")
+    router = daemon.pids("router")[0]
+    os.kill(router, signal.SIGSTOP)
+    daemon.wait_for_log(f"event=process-silent .*process=router .*pid={router}", SILENT_SECONDS + 25)
+    postern.wait_until(lambda: daemon.pids("router") not in ([router], []), 5, "another router")
+    postern.wait_until(lambda: takes_mail(daemon), 5, "mail being taken")
+    sink.wait(1)
+
+
+def takes_mail(daemon):
+    with smtp.Client(daemon.port) as client:
+        client.ehlo()
+        client.command(f"MAIL FROM:<{SENDER}>", 250)
+        if client.command(f"RCPT TO:<{RECIPIENT}>").code != 250:
+            return False
+        return client.data(smtp.message("x"), want=None).code == 250
 
 
 def test_F19_while_the_queue_stands_still_nobody_hears_250(relaying):

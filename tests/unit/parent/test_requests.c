@@ -290,6 +290,7 @@ make_daemon(void **state)
 	postern.statements = seal_new((struct str){ postern.statement_key, sizeof(postern.statement_key) });
 	log_init("test", STDERR_FILENO, LOG_TEXT, LOG_ERROR);
 	loop_init();
+	requests_init();
 	family.queue_end = pair(&family.queue.channel, PROTO_KIND_QUEUE);
 	family.mailbox_end = pair(&family.mailbox.channel, PROTO_KIND_MAILBOX);
 	return 0;
