@@ -24,10 +24,15 @@ struct header {
 };
 _Static_assert(sizeof(struct header) == CHANNEL_HEADER, "a header without holes");
 
+struct channel_fd {
+	int fd;
+	unsigned holders;
+};
+
 /* A descriptor that leaves with the byte at this offset of the output, counted from the channel's start. */
 struct outgoing_fd {
 	uint64_t offset;
-	int fd;
+	struct channel_fd *shared;
 };
 
 struct channel {
@@ -72,6 +77,26 @@ channel_trace(bool on)
 	tracing = on;
 }
 
+struct channel_fd *
+channel_fd_new(int fd)
+{
+	struct channel_fd *shared = malloc(sizeof(*shared));
+
+	if (shared == NULL)
+		fatal("out of memory");
+	*shared = (struct channel_fd){ .fd = fd, .holders = 1 };
+	return shared;
+}
+
+void
+channel_fd_free(struct channel_fd *shared)
+{
+	if (shared == NULL || --shared->holders > 0)
+		return;
+	(void)close(shared->fd);
+	free(shared);
+}
+
 static void
 flush_at_end(void *arg)
 {
@@ -101,7 +126,7 @@ close_down(struct channel *c, const char *violation)
 	for (i = 0; i < c->in_fds_count; i++)
 		(void)close(c->in_fds[i]);
 	for (i = 0; i < c->out_fds_count; i++)
-		(void)close(c->out_fds[i].fd);
+		channel_fd_free(c->out_fds[i].shared);
 	c->in_fds_count = 0;
 	c->out_fds_count = 0;
 	buf_clear(&c->in);
@@ -208,20 +233,19 @@ trace(const struct channel *c, const char *direction, enum proto_type type, uint
 }
 
 static void
-queue_message(struct channel *c, enum proto_type type, uint64_t id, const void *msg, int fd)
+queue_message(struct channel *c, enum proto_type type, uint64_t id, const void *msg, struct channel_fd *shared)
 {
-	struct header header = { .type = (uint16_t)type, .flags = fd == -1 ? 0 : FLAG_DESCRIPTOR, .id = id };
+	struct header header = { .type = (uint16_t)type, .flags = shared == NULL ? 0 : FLAG_DESCRIPTOR, .id = id };
 	size_t before;
 
 	if (c->fd == -1)
 		return;
-	if (!proto_allowed(type, c->self, c->peer) || proto_has_descriptor(type) != (fd != -1))
+	if (!proto_allowed(type, c->self, c->peer) || proto_has_descriptor(type) != (shared != NULL))
 		fatal("%s may not be sent to %s", proto_type_name(type), proto_kind_name(c->peer));
 	if (tracing)
 		trace(c, "to", type, id, msg);
-	before = c->out.len;
 	if (c->out.len + CHANNEL_HEADER + PROTO_PAYLOAD_MAX > CHANNEL_OUT_MAX ||
-	    (fd != -1 && c->out_fds_count == CHANNEL_FDS_MAX && !channel_flush(c) &&
+	    (shared != NULL && c->out_fds_count == CHANNEL_FDS_MAX && !channel_flush(c) &&
 		c->out_fds_count == CHANNEL_FDS_MAX)) {
 		close_down(c, "does not read");
 		return;
@@ -235,11 +259,9 @@ queue_message(struct channel *c, enum proto_type type, uint64_t id, const void *
 		fatal("%s: a field is over its limit", proto_type_name(type));
 	header.length = (uint32_t)(c->out.len - before - sizeof(header));
 	memcpy(c->out.data + c->out.head + before, &header, sizeof(header));
-	if (fd != -1) {
-		int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-		if (copy == -1)
-			fatal("descriptor %d: %s", fd, strerror(errno));
-		c->out_fds[c->out_fds_count++] = (struct outgoing_fd){ c->out_done + before, copy };
+	if (shared != NULL) {
+		shared->holders++;
+		c->out_fds[c->out_fds_count++] = (struct outgoing_fd){ c->out_done + before, shared };
 	}
 	loop_at_end(&c->at_end);
 }
@@ -247,13 +269,26 @@ queue_message(struct channel *c, enum proto_type type, uint64_t id, const void *
 void
 channel_send(struct channel *c, enum proto_type type, uint64_t id, const void *msg)
 {
-	queue_message(c, type, id, msg, -1);
+	queue_message(c, type, id, msg, NULL);
+}
+
+void
+channel_send_shared(struct channel *c, enum proto_type type, uint64_t id, const void *msg, struct channel_fd *shared)
+{
+	queue_message(c, type, id, msg, shared);
 }
 
 void
 channel_send_fd(struct channel *c, enum proto_type type, uint64_t id, const void *msg, int fd)
 {
-	queue_message(c, type, id, msg, fd);
+	struct channel_fd *copy;
+	int number = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	if (number == -1)
+		fatal("descriptor %d: %s", fd, strerror(errno));
+	copy = channel_fd_new(number);
+	queue_message(c, type, id, msg, copy);
+	channel_fd_free(copy);
 }
 
 /* Bytes that one sendmsg may carry: a descriptor leaves with the first byte of its message, and only one at a time. */
@@ -287,13 +322,13 @@ send_span(struct channel *c)
 		cmsg->cmsg_len = CMSG_LEN(sizeof(int));
 		cmsg->cmsg_level = SOL_SOCKET;
 		cmsg->cmsg_type = SCM_RIGHTS;
-		memcpy(CMSG_DATA(cmsg), &c->out_fds[0].fd, sizeof(int));
+		memcpy(CMSG_DATA(cmsg), &c->out_fds[0].shared->fd, sizeof(int));
 	}
 	do
 		n = sendmsg(c->fd, &message, MSG_NOSIGNAL);
 	while (n == -1 && errno == EINTR);
 	if (n > 0 && with_fd) {
-		(void)close(c->out_fds[0].fd);
+		channel_fd_free(c->out_fds[0].shared);
 		c->out_fds_count--;
 		memmove(c->out_fds, c->out_fds + 1, c->out_fds_count * sizeof(c->out_fds[0]));
 	}

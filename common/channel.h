@@ -46,18 +46,30 @@ struct channel *channel_new(int fd, enum proto_kind self, enum proto_kind peer, 
 void channel_free(struct channel *c);
 
 /*
+ * A descriptor that is to be sent while its owner uses it, without a duplicate of it: it closes when the owner, and every
+ * message that it waits to leave with, have let go of it. channel_fd_new takes fd; fatal when there is no memory.
+ */
+struct channel_fd;
+struct channel_fd *channel_fd_new(int fd);
+void channel_fd_free(struct channel_fd *shared); /* the owner lets go; accepts NULL */
+
+/*
  * Queues a message for the end of the turn. msg is the struct of the type. With channel_send_fd the descriptor goes with
- * it; it is duplicated, the caller keeps its own. On a closed channel both do nothing. Sending what the table forbids or
- * what is over a field's limit is our own mistake: fatal.
+ * it; it is duplicated, the caller keeps its own (fatal when there is none left). With channel_send_shared it is shared. On
+ * a closed channel all do nothing. Sending what the table forbids or what is over a field's limit is our own mistake: fatal.
  */
 void channel_send(struct channel *c, enum proto_type type, uint64_t id, const void *msg);
 void channel_send_fd(struct channel *c, enum proto_type type, uint64_t id, const void *msg, int fd);
+void channel_send_shared(
+    struct channel *c, enum proto_type type, uint64_t id, const void *msg, struct channel_fd *shared);
 
 /* channel_send with the struct's type checked: SEND(c, JOB, job, id, .message = m, ...). */
 #define SEND(c, NAME, name, id, ...) \
 	channel_send((c), PROTO_##NAME##_TYPE, (id), &(const struct msg_##name){ __VA_ARGS__ })
 #define SEND_FD(c, NAME, name, id, fd, ...) \
 	channel_send_fd((c), PROTO_##NAME##_TYPE, (id), &(const struct msg_##name){ __VA_ARGS__ }, (fd))
+#define SEND_SHARED(c, NAME, name, id, shared, ...) \
+	channel_send_shared((c), PROTO_##NAME##_TYPE, (id), &(const struct msg_##name){ __VA_ARGS__ }, (shared))
 
 /* Writes what it can now. Returns true when nothing is left. */
 bool channel_flush(struct channel *c);

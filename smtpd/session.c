@@ -513,6 +513,7 @@ session_new(const struct listener *listener, int fd, const struct sockaddr *peer
 		fatal("out of memory");
 	s->id = self.next_id++;
 	s->fd = fd;
+	s->shared_fd = channel_fd_new(fd);
 	s->listener = listener;
 	s->state = STATE_START;
 	name_peer(s, peer);
@@ -560,7 +561,7 @@ session_close(struct session *s, const char *reason)
 	loop_timer_stop(&s->timeout);
 	loop_timer_stop(&s->penalty);
 	loop_hook_cancel(&s->at_end);
-	(void)close(s->fd);
+	channel_fd_free(s->shared_fd);
 	buf_clear(&s->in);
 	buf_clear(&s->out);
 	(void)RB_REMOVE(sessions, &self.by_id, s);

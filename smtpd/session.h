@@ -30,6 +30,7 @@ enum session_state {
 	STATE_COUNT
 };
 
+struct channel_fd;
 struct listener;
 struct transaction;
 
@@ -38,6 +39,7 @@ struct session {
 	RB_ENTRY(session) entry;
 	const struct listener *listener;
 	int fd;
+	struct channel_fd *shared_fd; /* the same, for the router */
 	enum session_state state;
 	bool local;                 /* a client of this machine: the limits against strangers do not hold */
 	bool extended;              /* said EHLO */

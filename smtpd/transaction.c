@@ -134,7 +134,7 @@ introduce_to(struct peer *router, struct session *s)
 {
 	if (s->router_generation == router->generation)
 		return;
-	SEND_FD(router->channel, SESSION_OPEN, session_open, s->id, s->fd, .listener = s->listener->index);
+	SEND_SHARED(router->channel, SESSION_OPEN, session_open, s->id, s->shared_fd, .listener = s->listener->index);
 	s->router_generation = router->generation;
 }
 

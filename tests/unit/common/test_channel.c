@@ -6,6 +6,7 @@
  */
 #include "common/channel.h"
 
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -458,6 +459,45 @@ test_descriptors_stay_with_their_messages(void **state)
 	assert_int_equal(open_descriptors(), before);
 }
 
+/* The owner's descriptor serves, also when there is no other left; it closes when owner and channel are done with it. */
+static void
+test_a_shared_descriptor_needs_no_other(void **state)
+{
+	static const struct msg_session_open open = { .listener = 1 };
+	size_t before = open_descriptors();
+	struct rlimit limit, none;
+	struct pair router = { .raw = -1 }, smtpd = { .raw = -1 };
+	struct channel_fd *shared;
+	int both[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, both), 0);
+	router.channel = channel_new(both[0], PROTO_KIND_ROUTER, PROTO_KIND_SMTPD, on_message, on_closed, &router);
+	smtpd.channel = channel_new(both[1], PROTO_KIND_SMTPD, PROTO_KIND_ROUTER, on_message, on_closed, &smtpd);
+	shared = channel_fd_new(dup(STDERR_FILENO));
+	assert_int_equal(open_descriptors(), before + 3);
+	(void)getrlimit(RLIMIT_NOFILE, &limit);
+	none = (struct rlimit){ .rlim_cur = 0, .rlim_max = limit.rlim_max };
+	(void)setrlimit(RLIMIT_NOFILE, &none);
+	channel_send_shared(smtpd.channel, PROTO_SESSION_OPEN_TYPE, 1, &open, shared);
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+	channel_send_shared(smtpd.channel, PROTO_SESSION_OPEN_TYPE, 2, &open, shared);
+	channel_fd_free(shared);
+	assert_int_equal(open_descriptors(), before + 3); /* it waits to leave */
+	turns(&router, 2);
+	assert_int_equal(router.descriptors, 2);
+	assert_int_equal(open_descriptors(), before + 2);
+
+	shared = channel_fd_new(dup(STDERR_FILENO));
+	channel_send_shared(smtpd.channel, PROTO_SESSION_OPEN_TYPE, 3, &open, shared);
+	close_pair(&smtpd); /* with the message unsent: the owner has it still */
+	assert_int_equal(open_descriptors(), before + 1);
+	channel_fd_free(shared);
+	channel_fd_free(NULL);
+	close_pair(&router);
+	assert_int_equal(open_descriptors(), before);
+}
+
 /* --- out --- */
 
 static void
@@ -620,6 +660,7 @@ main(void)
 		cmocka_unit_test(test_a_paused_channel_reads_nothing),
 		cmocka_unit_test(test_descriptors_come_only_where_they_belong_and_none_is_kept),
 		cmocka_unit_test(test_descriptors_stay_with_their_messages),
+		cmocka_unit_test(test_a_shared_descriptor_needs_no_other),
 		cmocka_unit_test(test_a_turn_is_one_write),
 		cmocka_unit_test(test_a_slow_reader_gets_all_of_it),
 		cmocka_unit_test(test_a_peer_that_never_reads_is_cut_off),
