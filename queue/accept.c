@@ -153,6 +153,7 @@ delivery_of(struct destination *d, struct mail *mail, struct rcpt *r, int64_t du
 	return last;
 }
 
+/* It could be read from disk since the commit: a pass over the schedule, or a request of control, may have been first. */
 static void
 load_rcpt(struct mail *mail, struct rcpt *r, int64_t due_us)
 {
@@ -160,7 +161,9 @@ load_rcpt(struct mail *mail, struct rcpt *r, int64_t due_us)
 	const struct store_entry entry = { (uint64_t)due_us, mail->id, r->number };
 
 	r->due_us = due_us;
-	if (delivery_of(d, mail, r, due_us) == NULL) {
+	if (destination_has(d, mail->id, r->number)) {
+		rcpt_free(r);
+	} else if (delivery_of(d, mail, r, due_us) == NULL) {
 		destination_note(d, &entry);
 		rcpt_free(r);
 	}

@@ -348,7 +348,7 @@ insert_loaded(struct destination *d, struct delivery *delivery, enum delivery_st
 	invariant(delivery->count > 0);
 	delivery->destination = d;
 	delivery->state = state;
-	RB_INSERT(loaded, &d->loaded, delivery);
+	invariant(RB_INSERT(loaded, &d->loaded, delivery) == NULL);
 	d->loaded_count++;
 	all.loaded++;
 }

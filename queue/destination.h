@@ -102,11 +102,15 @@ bool destination_takes_new(const struct destination *d, int64_t now_us);
 /* Whether it may be read from disk into the list. */
 bool destination_has_room(const struct destination *d);
 
-/* Whether that recipient is loaded. */
+/*
+ * Whether that recipient is loaded. A commit can be read from disk before the loop has heard of it, so whoever loads asks
+ * this first: the step that stored it, too. That is enough, for what takes a recipient out of memory for good is a step
+ * that was handed over later, and is heard of later.
+ */
 bool destination_has(struct destination *d, uint64_t message, uint32_t number);
 struct delivery *destination_delivery(struct destination *d, uint64_t message, uint32_t number);
 
-/* Takes a delivery with its recipients: in front, or at the end of the list, or loaded without standing in it. */
+/* Takes a delivery whose recipients are not loaded: at the end of the list, or loaded without standing in it. */
 void destination_load(struct destination *d, struct delivery *delivery, enum delivery_state state);
 
 /* The first of the list, which leaves it and is running; NULL when it is empty. */

@@ -182,8 +182,10 @@ delivery_free(struct delivery *d)
 bool
 delivery_has(const struct delivery *d, uint32_t number)
 {
-	const struct rcpt *r;
+	const struct rcpt *r = STAILQ_LAST(&d->rcpts, rcpt, next);
 
+	if (r == NULL || number < d->first || number > r->number)
+		return false;
 	STAILQ_FOREACH (r, &d->rcpts, next)
 		if (r->number == number)
 			return true;

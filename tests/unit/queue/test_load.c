@@ -177,6 +177,107 @@ test_many_destinations_come_back(void **state)
 	expect_consistent();
 }
 
+/* --- between a commit and the moment the loop hears of it --- */
+
+/* A message that can be read from disk, while the loop has not yet been told that it is there. */
+static uint64_t
+store_unheard(struct end *smtpd, const char *destination, unsigned rcpts)
+{
+	int64_t then = clock_us();
+	unsigned before;
+	uint64_t id;
+
+	upkeep_stop(); /* no step but its own */
+	settle_down();
+	WAIT_FOR(clock_us() > then); /* it is due at once, not some microseconds behind the one before */
+	before = messages_stored();
+	id = send_message(smtpd, destination, rcpts);
+	while (committer_pending(core.committer) == 0)
+		loop_turn();
+	while (messages_stored() == before)
+		(void)sched_yield();
+	assert_int_equal(committer_pending(core.committer), 1);
+	return id;
+}
+
+static void
+expect_all_delivered_once(unsigned messages)
+{
+	struct end *relay = world_join(PROTO_KIND_RELAY, 0);
+
+	for (; messages > 0; messages--)
+		(void)deliver_one(relay);
+	WAIT_FOR(messages_stored() == 0);
+	settle_down();
+	assert_false(has_heard(relay, PROTO_JOB_TYPE, 0));
+	assert_int_equal(core.running, 0);
+	assert_int_equal(deliveries_loaded(), 0);
+	expect_consistent();
+}
+
+static void
+test_what_was_read_before_the_loop_heard_of_it_goes_out_once(void **state)
+{
+	struct end *smtpd = join_smtpd(0);
+	struct destination *d;
+	uint64_t id;
+
+	(void)state;
+	(void)hear(smtpd, PROTO_DONE_TYPE, send_message(smtpd, "out/far.example", 1));
+	id = store_unheard(smtpd, "out/far.example", 2);
+	d = destination_named("out/far.example");
+	load_due(d);
+	assert_int_equal(d->ready_count, 2);
+	(void)hear(smtpd, PROTO_DONE_TYPE, id);
+	assert_int_equal(d->ready_count, 2);
+	assert_int_equal(core.counters.accepted_envelopes, 3);
+	expect_all_delivered_once(2);
+}
+
+static void
+test_a_part_that_was_read_leaves_the_rest_to_be_read(void **state)
+{
+	enum { RCPTS = 3 * QUEUE_JOB_RCPTS_MAX };
+	struct end *smtpd = join_smtpd(0);
+	struct destination *d;
+	uint64_t id;
+
+	(void)state;
+	(void)hear(smtpd, PROTO_DONE_TYPE, send_message(smtpd, "out/far.example", 1));
+	id = store_unheard(smtpd, "out/far.example", RCPTS);
+	d = destination_named("out/far.example");
+	d->down = true; /* of such a one only the first is read */
+	load_due(d);
+	assert_int_equal(d->ready_count, 2);
+	d->down = false;
+	(void)hear(smtpd, PROTO_DONE_TYPE, id);
+	expect_all_delivered_once(4);
+}
+
+static void
+test_what_was_removed_before_the_loop_heard_of_it_is_gone(void **state)
+{
+	struct end *smtpd = join_smtpd(0), *control = world_join(PROTO_KIND_CONTROL, 0), *relay;
+	const union proto_message all = { .queue_remove = { .owner = PROTO_OWNER_ANY, .by = S("root") } };
+	const struct msg_answer_end *end;
+	uint64_t id;
+
+	(void)state;
+	(void)hear(smtpd, PROTO_DONE_TYPE, send_message(smtpd, "out/far.example", 1));
+	id = store_unheard(smtpd, "out/far.example", 2);
+	assert_true(service.handlers[PROTO_QUEUE_REMOVE_TYPE](&control->peer, 1, &all, -1));
+	(void)hear(smtpd, PROTO_DONE_TYPE, id);
+	relay = world_join(PROTO_KIND_RELAY, 0);
+	end = &hear(control, PROTO_ANSWER_END_TYPE, 1)->msg.answer_end;
+	assert_true(end->ok);
+	assert_int_equal(end->count, 3);
+	settle_down();
+	assert_false(has_heard(relay, PROTO_JOB_TYPE, 0));
+	assert_int_equal(messages_stored(), 0);
+	assert_int_equal(deliveries_loaded(), 0);
+	expect_consistent();
+}
+
 /* --- destinations that nobody needs --- */
 
 static void
@@ -264,6 +365,9 @@ main(void)
 		TEST(test_what_comes_before_the_cursor_is_found),
 		TEST(test_new_mail_does_not_overtake),
 		TEST(test_many_destinations_come_back),
+		TEST(test_what_was_read_before_the_loop_heard_of_it_goes_out_once),
+		TEST(test_a_part_that_was_read_leaves_the_rest_to_be_read),
+		TEST(test_what_was_removed_before_the_loop_heard_of_it_is_gone),
 		TEST(test_idle_destinations_are_forgotten_and_made_again),
 		TEST(test_a_full_store_refuses_and_delivers_and_serves_again),
 	};
