@@ -154,15 +154,17 @@ networks_refusal(const struct sockaddr *address)
 	unsigned char bytes[V6_BYTES] = { 0 };
 	unsigned len = bytes_of(address, bytes);
 	const char *what;
+	bool own;
 
 	if (len == 0)
 		return "of an unknown family";
+	own = is_in(networks.own, networks.own_count, bytes, len);
 	if (is_in(networks.excepted, networks.excepted_count, bytes, len))
-		return NULL;
-	what = len == V4_BYTES ? refuse_v4(bytes) : refuse_v6(bytes);
-	if (what == NULL && is_in(networks.own, networks.own_count, bytes, len))
-		return "one of our own";
-	return what;
+		what = NULL;
+	else
+		what = len == V4_BYTES ? refuse_v4(bytes) : refuse_v6(bytes);
+	/* Nobody excepts himself: a message for his address as a literal would go round. */
+	return what == NULL && own ? "one of our own" : what;
 }
 
 socklen_t

@@ -2,8 +2,8 @@
 /*
  * Which addresses a domain's MX or A records may send us to. A stranger chooses those records, so an address that is
  * not of the public Internet would let him reach into our own network through us: it is refused (SECURITY D06), unless
- * the configuration has it among `mta private-destinations`. The check is made on the very address that connect is
- * given.
+ * the configuration has it among `mta private-destinations`. This machine's own addresses are refused in any case: mail
+ * would come back to us. The check is made on the very address that connect is given.
  */
 #ifndef RELAY_NETWORKS_H
 #define RELAY_NETWORKS_H

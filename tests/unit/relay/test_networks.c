@@ -142,6 +142,20 @@ test_own_addresses_are_refused(void **state)
 }
 
 static void
+test_an_exception_is_not_made_for_ourselves(void **state)
+{
+	struct config_entry loopback = { .key = "127.0.0.0/8" };
+	struct config_table table = { .name = "excepted", .backend = CONFIG_TABLE_LIST };
+
+	(void)state;
+	STAILQ_INIT(&table.entries);
+	STAILQ_INSERT_TAIL(&table.entries, &loopback, next);
+	assert_true(networks_open(&table, NULL));
+	assert_null(refusal("127.254.254.254"));
+	assert_string_equal(refusal("127.0.0.1"), "one of our own");
+}
+
+static void
 test_what_is_no_address(void **state)
 {
 	struct sockaddr_storage address;
@@ -161,6 +175,7 @@ main(void)
 		cmocka_unit_test(test_exceptions),
 		cmocka_unit_test(test_wrong_exceptions),
 		cmocka_unit_test(test_own_addresses_are_refused),
+		cmocka_unit_test(test_an_exception_is_not_made_for_ourselves),
 		cmocka_unit_test(test_what_is_no_address),
 	};
 
