@@ -483,19 +483,17 @@ deliver(struct channel *c, struct str bytes)
 		if (!c->on_message(c->arg, header.type, header.id, &msg, fd) && c->fd != -1)
 			close_down(c, "a message that breaks the rules of the conversation");
 	}
-	if (c->fd != -1 && bytes.len == 0 && c->in_fds_count > 0)
-		close_down(c, "a descriptor without a message");
 	return bytes;
 }
 
-/* Bytes are in read_block; what c->in holds of an earlier read stands before them. */
-static void
-digest(struct channel *c, size_t len)
+/*
+ * Completes the message that began earlier with no more bytes of fresh than it needs, so that the rest needs no copy.
+ * Returns what is left of fresh.
+ */
+static struct str
+complete_message(struct channel *c, struct str fresh)
 {
-	struct str fresh = { read_block, len };
-
-	while (c->fd != -1 && c->in.len > 0) {
-		/* Complete the message that began earlier with no more bytes than it needs, so that the rest needs no copy. */
+	while (c->fd != -1 && c->in.len > 0 && fresh.len > 0) {
 		struct header header;
 		size_t want = CHANNEL_HEADER, take;
 		if (c->in.len >= CHANNEL_HEADER) {
@@ -509,15 +507,26 @@ digest(struct channel *c, size_t len)
 		fresh.ptr += take;
 		fresh.len -= take;
 		struct str left = deliver(c, buf_str(&c->in));
-		if (c->fd == -1)
-			return;
-		buf_consume(&c->in, c->in.len - left.len);
-		if (fresh.len == 0)
-			return;
+		if (c->fd != -1)
+			buf_consume(&c->in, c->in.len - left.len);
 	}
-	fresh = deliver(c, fresh);
-	if (c->fd != -1 && !buf_append(&c->in, fresh.ptr, fresh.len))
+	return fresh;
+}
+
+/* Bytes are in read_block; what c->in holds of an earlier read stands before them. */
+static void
+digest(struct channel *c, size_t len)
+{
+	struct str fresh = complete_message(c, (struct str){ read_block, len });
+
+	if (fresh.len > 0)
+		fresh = deliver(c, fresh);
+	if (c->fd == -1)
+		return;
+	if (!buf_append(&c->in, fresh.ptr, fresh.len))
 		fatal("out of memory");
+	if (c->in.len == 0 && c->in_fds_count > 0)
+		close_down(c, "a descriptor without a message");
 }
 
 /* Reads at most len bytes to room, and the descriptors that come with them. */

@@ -459,6 +459,36 @@ test_descriptors_stay_with_their_messages(void **state)
 	assert_int_equal(open_descriptors(), before);
 }
 
+/* One read may bring the rest of a message, and the next one with its descriptor. */
+static void
+test_a_descriptor_may_come_with_the_rest_of_another_message(void **state)
+{
+	static const struct msg_session_open open = { .listener = 1 };
+	static const struct msg_session_close closed = { .nothing = false };
+	struct buf first, second;
+	struct pair p;
+	int fd = STDERR_FILENO;
+
+	(void)state;
+	buf_init(&first, FRAME_MAX);
+	buf_init(&second, FRAME_MAX);
+	put_frame(&first, PROTO_SESSION_CLOSE_TYPE, 1, &closed, 0);
+	put_frame(&second, PROTO_SESSION_OPEN_TYPE, 2, &open, 1);
+	open_pair(&p, PROTO_KIND_ROUTER, PROTO_KIND_SMTPD);
+	send_raw(p.raw, (struct str){ first.data, 5 });
+	loop_turn();
+	send_raw(p.raw, (struct str){ first.data + 5, first.len - 5 });
+	send_with_fds(p.raw, buf_str(&second), &fd, 1);
+	loop_turn();
+	loop_turn();
+	assert_int_equal(p.closed, 0);
+	assert_int_equal(p.messages, 2);
+	assert_int_equal(p.descriptors, 1);
+	close_pair(&p);
+	buf_clear(&first);
+	buf_clear(&second);
+}
+
 /* The owner's descriptor serves, also when there is no other left; it closes when owner and channel are done with it. */
 static void
 test_a_shared_descriptor_needs_no_other(void **state)
@@ -660,6 +690,7 @@ main(void)
 		cmocka_unit_test(test_a_paused_channel_reads_nothing),
 		cmocka_unit_test(test_descriptors_come_only_where_they_belong_and_none_is_kept),
 		cmocka_unit_test(test_descriptors_stay_with_their_messages),
+		cmocka_unit_test(test_a_descriptor_may_come_with_the_rest_of_another_message),
 		cmocka_unit_test(test_a_shared_descriptor_needs_no_other),
 		cmocka_unit_test(test_a_turn_is_one_write),
 		cmocka_unit_test(test_a_slow_reader_gets_all_of_it),
