@@ -195,6 +195,15 @@ channel_pending(const struct channel *c)
 	return c->out.len;
 }
 
+bool
+channel_is_behind(struct channel *c, size_t max)
+{
+	/* A turn's descriptors may be as many with a peer that reads: only what the socket does not take counts. */
+	if (c->out_fds_count == CHANNEL_FDS_MAX)
+		(void)channel_flush(c);
+	return c->out.len > max || c->out_fds_count == CHANNEL_FDS_MAX;
+}
+
 void
 channel_on_drained(struct channel *c, void (*fn)(void *arg), void *arg)
 {

@@ -77,6 +77,12 @@ bool channel_flush(struct channel *c);
 /* Bytes that wait to be written: what a sender of much looks at before it makes more. */
 size_t channel_pending(const struct channel *c);
 
+/*
+ * Whether a sender of much, or of many descriptors, has to wait for the peer: more than max bytes, or CHANNEL_FDS_MAX
+ * descriptors, wait for it to read. Going on without that ends in the peer being cut off.
+ */
+bool channel_is_behind(struct channel *c, size_t max);
+
 /* Calls fn, once, when everything that waited was written. For senders that paused on channel_pending. */
 void channel_on_drained(struct channel *c, void (*fn)(void *arg), void *arg);
 

@@ -15,7 +15,7 @@ input_blocked(const struct session *s)
 		return true;
 	if (s->state == STATE_DATA)
 		return !transaction_has_room(s);
-	return s->state == STATE_STORE || s->state == STATE_CLOSING;
+	return s->state == STATE_STORE || s->state == STATE_CLOSING || !transaction_router_reads();
 }
 
 /* While recipients are being asked about, only further RCPTs may be run. */

@@ -15,6 +15,7 @@
 	L(SMTPD_RCPT_PENDING_MAX,      200,     "recipients of one session that the router is asked about at once") \
 	L(SMTPD_CHUNK,                 32768,   "bytes of a body that are gathered before they go to the queue") \
 	L(SMTPD_WINDOW,                65536,   "bytes of a body on their way to the queue") \
+	L(SMTPD_PEER_BEHIND,           8388608, "bytes that wait for the router or the queue to read; over it what makes more waits") \
 	L(SMTPD_OUTPUT_MAX,            65536,   "bytes of replies that a client has not read; over it reading stops") \
 	L(SMTPD_SESSIONS_CLIENT_MAX,   20,      "sessions of one client address in a worker; over it 421 4.7.0; not for clients of this machine") \
 	L(SMTPD_SESSIONS_PERCENT,      80,      "percent of the descriptors that sessions may use; over it 421 4.3.2") \

@@ -31,7 +31,9 @@ static struct {
 	} grants[RANGES];
 	uint64_t last_id; /* ids rise: one above it was never used */
 	uint64_t room;
-	bool room_told; /* by the queue that is there now */
+	bool room_told;     /* by the queue that is there now */
+	bool router_behind; /* more than enough waits for it to read */
+	bool queue_behind;
 	uint64_t accepted;
 	bool concluding; /* replies are being given in their turn */
 } self = { .by_id = RB_INITIALIZER(&self.by_id) };
@@ -101,6 +103,42 @@ transaction_has_queue(void)
 	return self.room_told;
 }
 
+/* --- peers that do not read --- */
+
+static void
+wake_all(void)
+{
+	struct session *s;
+
+	for (s = session_next(NULL); s != NULL; s = session_next(s))
+		session_wake(s);
+}
+
+static void
+caught_up(void *arg)
+{
+	bool *behind = arg;
+
+	*behind = false;
+	wake_all();
+}
+
+/* After something was sent. Sessions go on when all of it was read, so that none is kept waiting by the others. */
+static void
+note_pace(struct channel *c, bool *behind)
+{
+	if (*behind || !channel_is_behind(c, SMTPD_PEER_BEHIND))
+		return;
+	*behind = true;
+	channel_on_drained(c, caught_up, behind);
+}
+
+bool
+transaction_router_reads(void)
+{
+	return !self.router_behind;
+}
+
 /* --- beginning --- */
 
 bool
@@ -158,6 +196,7 @@ transaction_ask(struct session *s, const struct address *forward_path)
 	introduce_to(router, s);
 	SEND(router->channel, RCPT_CHECK, rcpt_check, s->id, .transaction = t->id, .number = q->number,
 	    .helo = str_of(s->helo), .reverse_path = str_of(t->reverse_path), .forward_path = str_of(q->forward_path));
+	note_pace(router->channel, &self.router_behind);
 	return true;
 }
 
@@ -336,6 +375,7 @@ send_chunk(struct transaction *t)
 		SEND(queue, BODY, body, t->id, .bytes = buf_str(&t->chunk));
 	t->in_flight += t->chunk.len;
 	buf_reset(&t->chunk);
+	note_pace(queue, &self.queue_behind);
 }
 
 bool
@@ -343,6 +383,8 @@ transaction_has_room(const struct session *s)
 {
 	const struct transaction *t = s->transaction;
 
+	if (self.queue_behind)
+		return false;
 	return t->chunk.len < SMTPD_CHUNK - 2 || t->in_flight + SMTPD_CHUNK <= SMTPD_WINDOW;
 }
 
@@ -530,6 +572,7 @@ transaction_queue_gone(void)
 	memset(self.grants, 0, sizeof(self.grants));
 	self.room = 0;
 	self.room_told = false;
+	caught_up(&self.queue_behind);
 	for (s = session_next(NULL); s != NULL; s = session_next(s))
 		if (s->transaction != NULL)
 			lose(s->transaction, PROTO_REFUSAL_TEMPORARY);
@@ -542,6 +585,7 @@ transaction_router_gone(void)
 	struct session *s;
 	struct question *q;
 
+	caught_up(&self.router_behind);
 	for (s = session_next(NULL); s != NULL; s = session_next(s)) {
 		if (s->transaction == NULL || s->transaction->pending == 0)
 			continue;

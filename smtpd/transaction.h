@@ -83,6 +83,9 @@ void transaction_start_data(struct session *s, uint64_t size_max);
 /* Whether more of the body can be taken now. */
 bool transaction_has_room(const struct session *s);
 
+/* Whether the router reads what it is asked: commands wait while it does not. */
+bool transaction_router_reads(void);
+
 /* Forgets the transaction, in the queue as well. Does nothing where there is none. */
 void transaction_drop(struct session *s);
 

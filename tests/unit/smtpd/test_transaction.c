@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Promise (SECURITY I01): an answer of the router or the queue that comes too late does nothing; one that was never asked
- * for, or came before, or is about something else, is a violation.
+ * for, or came before, or is about something else, is a violation. A peer that does not read is given no more than
+ * SMTPD_PEER_BEHIND, and clients wait.
  */
 #include "tests/unit/unit.h"
 
@@ -114,6 +115,107 @@ test_done_before_the_end_is_a_violation(void **state)
 	world_disconnect();
 }
 
+/* Many clients at once say something, which they do not hear the end of yet. */
+static void
+crowd(int *clients, size_t count, struct str said)
+{
+	size_t i, k;
+
+	for (i = 0; i < count; i++) {
+		world_connect(true);
+		clients[i] = world.client;
+		assert_int_equal(send(world.client, said.ptr, said.len, MSG_NOSIGNAL), said.len);
+		for (k = 0; k < 8; k++)
+			loop_turn();
+	}
+}
+
+/* How many replies each of them got in the end; fails where they differ. */
+static size_t
+crowd_heard(const int *clients, size_t count)
+{
+	size_t i, replies = 0;
+
+	for (i = 0; i < count; i++) {
+		world.client = clients[i];
+		world.hung_up = false;
+		buf_reset(&world.heard);
+		world_settle();
+		if (i > 0)
+			assert_int_equal(world_replies(), replies);
+		replies = world_replies();
+		world_disconnect();
+	}
+	return replies;
+}
+
+static void
+test_a_router_that_does_not_read_stops_its_askers(void **state)
+{
+	static int clients[60]; /* fewer than descriptors may wait */
+	struct buf said;
+	int i;
+
+	(void)state;
+	buf_init(&said, 1 << 20);
+	(void)buf_printf(&said, "EHLO %060d.%060d.%060d.%060d.example\r\n", 0, 0, 0, 0);
+	(void)buf_printf(&said, "MAIL FROM:<%064d@%060d.%060d.%050d.example>\r\n", 0, 0, 0, 0);
+	for (i = 0; i < SMTPD_RCPT_PENDING_MAX; i++)
+		(void)buf_printf(&said, "RCPT TO:<%064d@%060d.%060d.%050d.example>\r\n", i, 0, 0, 0);
+	channel_pause(world.router_end);
+	crowd(clients, sizeof(clients) / sizeof(clients[0]), buf_str(&said));
+	assert_true(channel_pending(world.router.channel) > SMTPD_PEER_BEHIND);
+	assert_true(channel_pending(world.router.channel) < SMTPD_PEER_BEHIND + PROTO_PAYLOAD_MAX);
+	channel_resume(world.router_end);
+	assert_int_equal(crowd_heard(clients, sizeof(clients) / sizeof(clients[0])), 3 + SMTPD_RCPT_PENDING_MAX);
+	buf_clear(&said);
+}
+
+/* Each session's first question goes with its descriptor, of which only so many may wait. */
+static void
+test_a_router_that_does_not_read_stops_new_sessions(void **state)
+{
+	static int clients[600];
+
+	(void)state;
+	channel_pause(world.router_end);
+	crowd(clients, sizeof(clients) / sizeof(clients[0]),
+	    S("EHLO c.example\r\nMAIL FROM:<a@s.example>\r\nRCPT TO:<x@y.example>\r\n"));
+	assert_true(channel_is_open(world.router.channel));
+	channel_resume(world.router_end);
+	assert_int_equal(crowd_heard(clients, sizeof(clients) / sizeof(clients[0])), 4);
+}
+
+static void
+test_a_queue_that_does_not_read_stops_its_clients(void **state)
+{
+	static char body[SMTPD_WINDOW];
+	static int clients[192];
+	size_t i, enough = SMTPD_PEER_BEHIND / SMTPD_WINDOW;
+
+	(void)state;
+	assert_true(enough < sizeof(clients) / sizeof(clients[0]));
+	for (i = 0; i < sizeof(body); i++)
+		body[i] = i % 80 == 78 ? '\r' : i % 80 == 79 ? '\n' : 'x';
+	channel_pause(world.queue_end);
+	crowd(clients, sizeof(clients) / sizeof(clients[0]),
+	    S("EHLO c.example\r\nMAIL FROM:<a@s.example>\r\nRCPT TO:<x@y.example>\r\nDATA\r\n"));
+	for (i = 0; i < sizeof(clients) / sizeof(clients[0]); i++) {
+		(void)send(clients[i], body, sizeof(body), MSG_NOSIGNAL);
+		world_settle();
+	}
+	assert_true(channel_pending(world.queue.channel) > SMTPD_PEER_BEHIND);
+	assert_true(channel_pending(world.queue.channel) < SMTPD_PEER_BEHIND + PROTO_PAYLOAD_MAX);
+	for (i = 0; i < sizeof(clients) / sizeof(clients[0]); i++)
+		(void)close(clients[i]);
+	world_settle();
+	channel_resume(world.queue_end);
+	for (i = 0; i < WORLD_TURNS_MAX && session_count() + channel_pending(world.queue.channel) > 0; i++)
+		loop_turn();
+	assert_int_equal(channel_pending(world.queue.channel), 0);
+	assert_int_equal(session_count(), 0);
+}
+
 static int
 make_world(void **state)
 {
@@ -129,6 +231,9 @@ main(void)
 		cmocka_unit_test(test_what_is_late_does_nothing),
 		cmocka_unit_test(test_what_was_not_asked_is_a_violation),
 		cmocka_unit_test(test_done_before_the_end_is_a_violation),
+		cmocka_unit_test(test_a_router_that_does_not_read_stops_its_askers),
+		cmocka_unit_test(test_a_router_that_does_not_read_stops_new_sessions),
+		cmocka_unit_test(test_a_queue_that_does_not_read_stops_its_clients),
 	};
 
 	return cmocka_run_group_tests(tests, make_world, NULL);

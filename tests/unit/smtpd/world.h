@@ -29,7 +29,7 @@
 #include "smtpd/transaction.h"
 
 /* A turn in which the client hears nothing may still have moved a chunk: so many of them are silence. */
-enum { WORLD_TURNS_MAX = 20000, WORLD_QUIET = 100, WORLD_MESSAGES_MAX = 64 };
+enum { WORLD_TURNS_MAX = 20000, WORLD_QUIET = 100, WORLD_MESSAGES_MAX = 256, WORLD_SESSIONS_MAX = 1000 };
 
 struct world_message {
 	uint64_t id;
@@ -213,7 +213,7 @@ world_make(const char *settings)
 		fatal("the test's configuration does not parse");
 	world.listener = (struct listener){ .config = &listener, .index = 1, .name = "127.0.0.1:25", .fd = -1 };
 	command_configure(world.config);
-	session_configure(3, "mx.example", 100);
+	session_configure(3, "mx.example", WORLD_SESSIONS_MAX);
 	world.router_end = world_pair(&world.router, PROTO_KIND_ROUTER, world_router);
 	world.queue_end = world_pair(&world.queue, PROTO_KIND_QUEUE, world_queue);
 	transaction_grant(1, 1000000);
