@@ -18,6 +18,15 @@ input_blocked(const struct session *s)
 	return s->state == STATE_STORE || s->state == STATE_CLOSING || !transaction_router_reads();
 }
 
+/* A stranger may not have more unanswered than it may have refused, or the limit of those would be counted too late. */
+static unsigned
+questions_max(const struct session *s)
+{
+	if (s->local)
+		return SMTPD_RCPT_PENDING_MAX;
+	return s->unknown_rcpts < SMTPD_UNKNOWN_RCPTS_MAX ? SMTPD_UNKNOWN_RCPTS_MAX - s->unknown_rcpts : 0;
+}
+
 /* While recipients are being asked about, only further RCPTs may be run. */
 static bool
 has_to_wait(const struct session *s, struct str line)
@@ -26,7 +35,7 @@ has_to_wait(const struct session *s, struct str line)
 
 	if (t == NULL || t->pending == 0)
 		return false;
-	return t->pending >= SMTPD_RCPT_PENDING_MAX || !str_starts_nocase(line, S("RCPT"));
+	return t->pending >= questions_max(s) || !str_starts_nocase(line, S("RCPT"));
 }
 
 /* The length of the line at the start of in, with the CR LF that ends it; 0 when its end is not there. */

@@ -267,14 +267,14 @@ conclude(struct session *s, struct question *q)
 		session_enter(s, STATE_RCPT);
 }
 
-/* Answers the client in the order it asked, whatever the order of the verdicts. */
+/* Answers the client in the order it asked, whatever the order of the verdicts; nothing follows the session's last word. */
 static void
 answer_in_order(struct session *s)
 {
 	struct transaction *t = s->transaction;
 	struct question *q;
 
-	while ((q = TAILQ_FIRST(&t->questions)) != NULL && q->answered) {
+	while (!s->ending && (q = TAILQ_FIRST(&t->questions)) != NULL && q->answered) {
 		self.concluding = true;
 		conclude(s, q);
 		self.concluding = false;

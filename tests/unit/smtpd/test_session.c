@@ -275,6 +275,56 @@ test_long_lines(void **state)
 	buf_clear(&wire);
 }
 
+/* A stranger learns of ten users that they do not exist, however many it asks about at once. */
+static void
+test_a_harvest_of_addresses_is_cut_short(void **state)
+{
+	struct buf wire;
+	size_t i;
+
+	(void)state;
+	buf_init(&wire, 1 << 20);
+	(void)buf_append_text(&wire, BEGIN "RCPT TO:<x@y.example>\r\n");
+	for (i = 0; i < SMTPD_RCPT_PENDING_MAX; i++)
+		(void)buf_printf(&wire, "RCPT TO:<bad%zu@y.example>\r\n", i);
+	world_connect(false);
+	world_say(buf_str(&wire), 65536);
+	assert_int_equal(world.asked, SMTPD_UNKNOWN_RCPTS_MAX); /* any of which may be refused */
+	world_forgive();
+	assert_int_equal(world.asked, 1 + SMTPD_UNKNOWN_RCPTS_MAX);
+	assert_int_equal(world_replies(), 4 + SMTPD_UNKNOWN_RCPTS_MAX);
+	world_forgive();
+	assert_int_equal(world.asked, 1 + SMTPD_UNKNOWN_RCPTS_MAX);
+	assert_int_equal(world_replies(), 5 + SMTPD_UNKNOWN_RCPTS_MAX);
+	assert_int_equal(world_code(4 + SMTPD_UNKNOWN_RCPTS_MAX), 421);
+	assert_true(world.hung_up);
+	world_disconnect();
+
+	world_connect(true);
+	world_say(buf_str(&wire), 65536);
+	assert_int_equal(world.asked, 1 + SMTPD_RCPT_PENDING_MAX);
+	world_disconnect();
+	buf_clear(&wire);
+}
+
+static void
+test_nothing_follows_the_last_word(void **state)
+{
+	(void)state;
+	world_connect(false);
+	world_settle();
+	session_next(NULL)->errors = SMTPD_ERRORS_MAX - 1;
+	world_say(str_of(BEGIN "RCPT TO:<bad1@y.example>\r\nRCPT TO:<bad2@y.example>\r\nRCPT TO:<bad3@y.example>\r\n"
+			       "RCPT TO:<x@y.example>\r\n"),
+	    65536);
+	assert_int_equal(world_code(3), 550);
+	assert_int_equal(world_code(4), 550);
+	assert_int_equal(world_code(5), 421);
+	assert_int_equal(world_replies(), 6);
+	assert_true(world.hung_up);
+	world_disconnect();
+}
+
 static void
 test_a_lost_queue_is_451(void **state)
 {
@@ -312,6 +362,8 @@ main(void)
 		cmocka_unit_test(test_without_credit_the_end_waits),
 		cmocka_unit_test(test_a_refusal_while_the_end_waits_is_told),
 		cmocka_unit_test(test_long_lines),
+		cmocka_unit_test(test_a_harvest_of_addresses_is_cut_short),
+		cmocka_unit_test(test_nothing_follows_the_last_word),
 		cmocka_unit_test(test_a_lost_queue_is_451),
 	};
 

@@ -53,6 +53,7 @@ static struct world {
 	struct world_message messages[WORLD_MESSAGES_MAX];
 	size_t messages_count;
 	bool queue_silent; /* stores nothing, says nothing */
+	unsigned asked;    /* of the router, about recipients */
 } world;
 
 /* --- what smtpd asks of its frame --- */
@@ -104,6 +105,7 @@ world_router(void *arg, enum proto_type type, uint64_t id, const union proto_mes
 		(void)close(fd);
 	if (type != PROTO_RCPT_CHECK_TYPE)
 		return true;
+	world.asked++;
 	bad = str_starts_nocase(check->forward_path, S("bad"));
 	later = str_starts_nocase(check->forward_path, S("later"));
 	if (!bad && !later)
@@ -232,6 +234,7 @@ world_connect(bool local)
 		fatal("socketpair");
 	world.client = ends[0];
 	world.hung_up = false;
+	world.asked = 0;
 	buf_reset(&world.heard);
 	session_new(&world.listener, ends[1], (const struct sockaddr *)&peer);
 }
@@ -272,6 +275,13 @@ world_say(struct str bytes, size_t piece)
 		if (n == -1 && errno != EAGAIN)
 			break;
 	}
+	world_settle();
+}
+
+/* A second that an error costs is over. */
+static void __attribute__((unused)) world_forgive(void)
+{
+	loop_timer_start(&session_next(NULL)->penalty, 0);
 	world_settle();
 }
 
