@@ -56,6 +56,29 @@ find_action(uint64_t index)
 	return NULL;
 }
 
+static gid_t
+group_at(const struct msg_statement *s, size_t i)
+{
+	gid_t group;
+
+	memcpy(&group, s->groups.ptr + i * sizeof(group), sizeof(group));
+	return group;
+}
+
+/* Whether every number is somebody's: the largest is none, and to the calls that change ids it means "leave it as it is". */
+static bool
+ids_are_real(const struct msg_statement *s)
+{
+	size_t i;
+
+	if (s->groups.len % sizeof(gid_t) != 0 || s->uid >= (uid_t)-1 || s->gid >= (gid_t)-1)
+		return false;
+	for (i = 0; i < s->groups.len / sizeof(gid_t); i++)
+		if (group_at(s, i) == (gid_t)-1)
+			return false;
+	return true;
+}
+
 /* What is wrong with a statement that the MAC says is the router's, NULL when nothing is. */
 static const char *
 judge(const struct msg_statement *s)
@@ -68,7 +91,7 @@ judge(const struct msg_statement *s)
 		return "deliveries as root are refused";
 	if (!postern.privileged && s->uid != geteuid())
 		return "not started as root: deliveries to other users are not possible";
-	if (s->groups.len % sizeof(gid_t) != 0)
+	if (!ids_are_real(s))
 		return "the delivery statement is broken";
 	if (family_mailboxes() >= PARENT_MAILBOXES_MAX)
 		return "too many mailbox processes";
@@ -81,12 +104,9 @@ collect_groups(const struct msg_statement *s, bool mbox, gid_t groups[PROTO_GROU
 {
 	size_t n = 0, i;
 
-	for (i = 0; i < s->groups.len / sizeof(gid_t); i++) {
-		gid_t group;
-		memcpy(&group, s->groups.ptr + i * sizeof(group), sizeof(group));
-		if (group != 0)
-			groups[n++] = group;
-	}
+	for (i = 0; i < s->groups.len / sizeof(gid_t); i++)
+		if (group_at(s, i) != 0)
+			groups[n++] = group_at(s, i);
 	if (mbox && requests.has_mail_group)
 		groups[n++] = requests.mail_group;
 	return n;

@@ -58,11 +58,22 @@ spawn_prepare(struct error *err)
 	return true;
 }
 
+/* Looks at what it has become: -1 as an id succeeds, and changes nothing. */
 static bool
 become(const struct spawn_user *user)
 {
-	return setgroups(user->groups_count, user->groups) == 0 && setresgid(user->gid, user->gid, user->gid) == 0 &&
-	    setresuid(user->uid, user->uid, user->uid) == 0 && (user->uid == 0 || setresuid(0, 0, 0) == -1);
+	uid_t uids[3];
+	gid_t gids[3];
+	int i;
+
+	if (setgroups(user->groups_count, user->groups) == -1 || setresgid(user->gid, user->gid, user->gid) == -1 ||
+	    setresuid(user->uid, user->uid, user->uid) == -1 || (user->uid != 0 && setresuid(0, 0, 0) != -1) ||
+	    getresuid(&uids[0], &uids[1], &uids[2]) == -1 || getresgid(&gids[0], &gids[1], &gids[2]) == -1)
+		return false;
+	for (i = 0; i < 3; i++)
+		if (uids[i] != user->uid || gids[i] != user->gid)
+			return false;
+	return true;
 }
 
 static void

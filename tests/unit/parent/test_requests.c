@@ -127,27 +127,37 @@ static const struct {
 	uint64_t uid;
 	uint64_t gid;
 	size_t mailboxes;
+	gid_t group;     /* one of the user's others */
 	const char *why; /* NULL: a process is started */
 	bool permanent;
 } statements[] = {
-	{ "a user's Maildir", true, 0, 0, 1000, 1000, 0, NULL, false },
-	{ "a user's mbox", true, 0, 2, 1000, 1000, 0, NULL, false },
-	{ "uid 0 is refused", true, 0, 0, 0, 1000, 0, "deliveries as root are refused", true },
-	{ "gid 0 is refused", true, 0, 0, 1000, 0, 0, "deliveries as root are refused", false },
-	{ "an action that relays is refused", true, 0, 1, 1000, 1000, 0,
+	{ "a user's Maildir", true, 0, 0, 1000, 1000, 0, 1001, NULL, false },
+	{ "a user's mbox", true, 0, 2, 1000, 1000, 0, 1001, NULL, false },
+	{ "uid 0 is refused", true, 0, 0, 0, 1000, 0, 1001, "deliveries as root are refused", true },
+	{ "gid 0 is refused", true, 0, 0, 1000, 0, 0, 1001, "deliveries as root are refused", false },
+	{ "an action that relays is refused", true, 0, 1, 1000, 1000, 0, 1001,
 	    "the action of the delivery statement does not deliver to a mailbox", false },
-	{ "an action that is not configured is refused", true, 0, 7, 1000, 1000, 0,
+	{ "an action that is not configured is refused", true, 0, 7, 1000, 1000, 0, 1001,
 	    "the action of the delivery statement does not deliver to a mailbox", false },
-	{ "an old statement is refused", true, 70000, 0, 1000, 1000, 0, "the delivery statement is too old", false },
-	{ "one process too many is refused", true, 0, 0, 1000, 1000, 64, "too many mailbox processes", false },
-	{ "another user without root is refused", false, 0, 0, 54321, 54321, 0,
+	{ "an old statement is refused", true, 70000, 0, 1000, 1000, 0, 1001, "the delivery statement is too old",
+	    false },
+	{ "one process too many is refused", true, 0, 0, 1000, 1000, 64, 1001, "too many mailbox processes", false },
+	{ "another user without root is refused", false, 0, 0, 54321, 54321, 0, 1001,
 	    "not started as root: deliveries to other users are not possible", false },
+	{ "uid 0xffffffff, which is nobody, is refused", true, 0, 0, UINT32_MAX, 1000, 0, 1001,
+	    "the delivery statement is broken", false },
+	{ "gid 0xffffffff is refused", true, 0, 0, 1000, UINT32_MAX, 0, 1001, "the delivery statement is broken",
+	    false },
+	{ "a group 0xffffffff is refused", true, 0, 0, 1000, 1000, 0, UINT32_MAX, "the delivery statement is broken",
+	    false },
+	{ "the largest ids that are somebody's", true, 0, 0, UINT32_MAX - 1, UINT32_MAX - 1, 0, UINT32_MAX - 1, NULL,
+	    false },
 };
 
 static void
 make_statement(size_t i, struct buf *out)
 {
-	const gid_t groups[] = { 1000, 0, 1001 };
+	const gid_t groups[] = { 1000, 0, statements[i].group };
 	struct msg_statement s = {
 		.expires_ms = (uint64_t)(loop_wall_ms() + 60000 - statements[i].age_ms),
 		.action = statements[i].action,
