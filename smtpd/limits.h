@@ -12,6 +12,7 @@
 	L(SMTPD_HEADER_FIELDS_MAX,     2000,    "fields of the header section; over it 554 5.6.0") \
 	L(SMTPD_HOPS_MAX,              100,     "Received fields; at it 554 5.4.6: the message loops (section 6.3)") \
 	L(SMTPD_TICKETS_SIZE_MAX,      4194304, "bytes of tickets of one message; over it 452 4.5.3") \
+	L(SMTPD_TICKETS_TOTAL_MAX,     33554432, "bytes of tickets of all messages that are coming in by one worker; over it 452 4.3.1") \
 	L(SMTPD_RCPT_PENDING_MAX,      200,     "recipients of one session that the router is asked about at once; of a stranger, as many as may still be refused") \
 	L(SMTPD_CHUNK,                 32768,   "bytes of a body that are gathered before they go to the queue") \
 	L(SMTPD_WINDOW,                65536,   "bytes of a body on their way to the queue") \

@@ -34,6 +34,7 @@ static struct {
 	bool room_told;     /* by the queue that is there now */
 	bool router_behind; /* more than enough waits for it to read */
 	bool queue_behind;
+	size_t tickets; /* bytes, of all questions and transactions */
 	uint64_t accepted;
 	bool concluding; /* replies are being given in their turn */
 } self = { .by_id = RB_INITIALIZER(&self.by_id) };
@@ -166,6 +167,13 @@ transaction_begin(struct session *s, const struct address *reverse_path, enum pr
 
 /* --- recipients --- */
 
+static void
+clear_tickets(struct buf *tickets)
+{
+	self.tickets -= tickets->len;
+	buf_clear(tickets);
+}
+
 /* The router takes the client's address from the socket itself, once; a router that was restarted has to be told again. */
 static void
 introduce_to(struct peer *router, struct session *s)
@@ -189,6 +197,7 @@ transaction_ask(struct session *s, const struct address *forward_path)
 	if (q == NULL)
 		fatal("out of memory");
 	q->number = t->asked++;
+	q->no_tickets = REPLY_COUNT;
 	(void)address_format(forward_path, q->forward_path);
 	buf_init(&q->tickets, SMTPD_TICKETS_SIZE_MAX);
 	TAILQ_INSERT_TAIL(&t->questions, q, next);
@@ -205,7 +214,7 @@ free_question(struct transaction *t, struct question *q)
 {
 	TAILQ_REMOVE(&t->questions, q, next);
 	t->pending--;
-	buf_clear(&q->tickets);
+	clear_tickets(&q->tickets);
 	free(q->text);
 	free(q);
 }
@@ -241,17 +250,32 @@ transaction_hold_reply(struct session *s, struct str bytes)
 	s->transaction->pending++;
 }
 
+/* The tickets of an accepted recipient become the transaction's. Returns what is to be said instead, else REPLY_COUNT. */
+static enum reply
+keep_tickets(struct transaction *t, struct question *q)
+{
+	if (t->lost)
+		return REPLY_TEMPORARY;
+	if (q->no_tickets != REPLY_COUNT)
+		return q->no_tickets;
+	if (!buf_append_str(&t->tickets, buf_str(&q->tickets)))
+		return REPLY_TOO_MANY_RCPTS;
+	self.tickets += q->tickets.len;
+	return REPLY_COUNT;
+}
+
 static void
 conclude(struct session *s, struct question *q)
 {
 	struct transaction *t = s->transaction;
+	enum reply refusal;
 
 	if (q->code == 0) {
 		session_write(s, str_of(q->text));
 		return;
 	}
-	if (q->code < 300 && (t->lost || !buf_append_str(&t->tickets, buf_str(&q->tickets)))) {
-		session_reply(s, t->lost ? REPLY_TEMPORARY : REPLY_TOO_MANY_RCPTS, NULL);
+	if (q->code < 300 && (refusal = keep_tickets(t, q)) != REPLY_COUNT) {
+		session_reply(s, refusal, NULL);
 		return;
 	}
 	session_reply_raw(s, q->code, str_of(q->enhanced), str_of(q->text));
@@ -302,19 +326,38 @@ find_question(uint64_t session, uint64_t transaction, uint64_t number, bool *lat
 	return NULL;
 }
 
+/* Keeps a ticket, behind its length. Returns what is to be said of the recipient when it does not fit, else REPLY_COUNT. */
+static enum reply
+keep_ticket(struct question *q, struct str ticket)
+{
+	uint32_t len = (uint32_t)ticket.len;
+	size_t size = sizeof(len) + len;
+	char *room;
+
+	if (q->tickets.len + size > q->tickets.max)
+		return REPLY_TOO_MANY_RCPTS;
+	if (self.tickets + size > SMTPD_TICKETS_TOTAL_MAX || (room = buf_reserve(&q->tickets, size)) == NULL)
+		return REPLY_NO_ROOM;
+	memcpy(room, &len, sizeof(len));
+	memcpy(room + sizeof(len), ticket.ptr, len);
+	buf_commit(&q->tickets, size);
+	self.tickets += size;
+	return REPLY_COUNT;
+}
+
 bool
 transaction_ticket(uint64_t session, const struct msg_rcpt_ticket *ticket)
 {
-	uint32_t len = (uint32_t)ticket->ticket.len;
 	bool late;
 	struct question *q = find_question(session, ticket->transaction, ticket->number, &late);
 
 	if (q == NULL)
 		return late;
-	if (!buf_append(&q->tickets, &len, sizeof(len)) || !buf_append_str(&q->tickets, ticket->ticket))
-		buf_reset(&q->tickets); /* shows as a count that differs from the verdict's */
-	else
-		q->ticket_count++;
+	q->ticket_count++;
+	if (q->no_tickets == REPLY_COUNT)
+		q->no_tickets = keep_ticket(q, ticket->ticket);
+	if (q->no_tickets != REPLY_COUNT)
+		clear_tickets(&q->tickets);
 	return true;
 }
 
@@ -368,7 +411,7 @@ send_chunk(struct transaction *t)
 			rest.ptr += sizeof(len) + len;
 			rest.len -= sizeof(len) + len;
 		}
-		buf_clear(&t->tickets);
+		clear_tickets(&t->tickets);
 		t->begun = true;
 	}
 	if (t->chunk.len > 0)
@@ -476,7 +519,7 @@ forget(struct transaction *t)
 		free_question(t, q);
 	(void)RB_REMOVE(transactions, &self.by_id, t);
 	t->session->transaction = NULL;
-	buf_clear(&t->tickets);
+	clear_tickets(&t->tickets);
 	buf_clear(&t->chunk);
 	free(t);
 }

@@ -17,6 +17,7 @@
 #include "common/proto.h"
 #include "common/tree.h"
 #include "smtpd/data.h"
+#include "smtpd/reply.h"
 
 struct session;
 
@@ -31,6 +32,8 @@ struct question {
 	char *text;         /* of the verdict; NULL before it */
 	struct buf tickets; /* each a 32-bit length and the bytes */
 	unsigned ticket_count;
+	enum reply
+	    no_tickets; /* what is said in place of 250, as there was no room for the tickets; else REPLY_COUNT */
 };
 
 struct transaction {

@@ -130,6 +130,20 @@ crowd(int *clients, size_t count, struct str said)
 	}
 }
 
+static void
+crowd_end(const int *clients, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		(void)close(clients[i]);
+	for (i = 0; i < WORLD_TURNS_MAX && session_count() + channel_pending(world.queue.channel) > 0; i++)
+		loop_turn();
+	assert_int_equal(session_count(), 0);
+	world.client = -1;
+	world_disconnect();
+}
+
 /* How many replies each of them got in the end; fails where they differ. */
 static size_t
 crowd_heard(const int *clients, size_t count)
@@ -186,6 +200,52 @@ test_a_router_that_does_not_read_stops_new_sessions(void **state)
 	assert_int_equal(crowd_heard(clients, sizeof(clients) / sizeof(clients[0])), 4);
 }
 
+static bool
+heard(const char *text)
+{
+	return memmem(world.heard.data, world.heard.len, text, strlen(text)) != NULL;
+}
+
+/* Of one message, and of all: what does not fit is put off, and what was taken is given back. */
+static void
+test_tickets_have_a_limit(void **state)
+{
+	enum {
+		FIT = SMTPD_TICKETS_SIZE_MAX / (WORLD_TICKET + 4),
+		SESSIONS = SMTPD_TICKETS_TOTAL_MAX / SMTPD_TICKETS_SIZE_MAX
+	};
+	int clients[SESSIONS + 1];
+	char said[256];
+	size_t i, round;
+
+	(void)state;
+	(void)snprintf(said, sizeof(said),
+	    "EHLO c.example\r\nMAIL FROM:<a@s.example>\r\nRCPT TO:<list%d@y.example>\r\nRCPT TO:<list%d@y.example>\r\n",
+	    FIT + 1, FIT);
+	for (round = 0; round < 2; round++) {
+		for (i = 0; i < SESSIONS; i++) {
+			world_connect(true);
+			clients[i] = world.client;
+			world_say(str_of(said), 65536);
+			assert_true(heard("452 4.5.3") && !heard("452 4.3.1"));
+			assert_int_equal(world_code(4), 250);
+			assert_int_equal(world_replies(), 5);
+		}
+		world_connect(true);
+		clients[i] = world.client;
+		world_say(str_of(said), 65536);
+		assert_int_equal(world_code(3), 452);
+		assert_int_equal(world_code(4), 452);
+		assert_true(heard("452 4.3.1") && !heard("452 4.5.3"));
+		crowd_end(clients, SESSIONS + 1);
+	}
+	world_connect(true);
+	world_say(str_of(said), 65536);
+	world_say(S("DATA\r\nx\r\n.\r\n"), 65536);
+	assert_int_equal(world.messages[0].tickets, FIT);
+	world_disconnect();
+}
+
 static void
 test_a_queue_that_does_not_read_stops_its_clients(void **state)
 {
@@ -206,14 +266,8 @@ test_a_queue_that_does_not_read_stops_its_clients(void **state)
 	}
 	assert_true(channel_pending(world.queue.channel) > SMTPD_PEER_BEHIND);
 	assert_true(channel_pending(world.queue.channel) < SMTPD_PEER_BEHIND + PROTO_PAYLOAD_MAX);
-	for (i = 0; i < sizeof(clients) / sizeof(clients[0]); i++)
-		(void)close(clients[i]);
-	world_settle();
 	channel_resume(world.queue_end);
-	for (i = 0; i < WORLD_TURNS_MAX && session_count() + channel_pending(world.queue.channel) > 0; i++)
-		loop_turn();
-	assert_int_equal(channel_pending(world.queue.channel), 0);
-	assert_int_equal(session_count(), 0);
+	crowd_end(clients, sizeof(clients) / sizeof(clients[0]));
 }
 
 static int
@@ -233,6 +287,7 @@ main(void)
 		cmocka_unit_test(test_done_before_the_end_is_a_violation),
 		cmocka_unit_test(test_a_router_that_does_not_read_stops_its_askers),
 		cmocka_unit_test(test_a_router_that_does_not_read_stops_new_sessions),
+		cmocka_unit_test(test_tickets_have_a_limit),
 		cmocka_unit_test(test_a_queue_that_does_not_read_stops_its_clients),
 	};
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * A world for sessions of smtpd without its other processes: a router and a queue that are the other ends of real
- * channels, played here. The router refuses recipients whose local part begins with "bad" (550) or "later" (451), the
- * queue stores everything, and keeps what it was given.
+ * channels, played here. The router refuses recipients whose local part begins with "bad" (550) or "later" (451), "list"
+ * and a number has so many members, of large tickets; the queue stores everything, and keeps what it was given.
  */
 #ifndef TESTS_UNIT_SMTPD_WORLD_H
 #define TESTS_UNIT_SMTPD_WORLD_H
@@ -29,7 +29,13 @@
 #include "smtpd/transaction.h"
 
 /* A turn in which the client hears nothing may still have moved a chunk: so many of them are silence. */
-enum { WORLD_TURNS_MAX = 20000, WORLD_QUIET = 100, WORLD_MESSAGES_MAX = 256, WORLD_SESSIONS_MAX = 1000 };
+enum {
+	WORLD_TURNS_MAX = 20000,
+	WORLD_QUIET = 100,
+	WORLD_MESSAGES_MAX = 256,
+	WORLD_SESSIONS_MAX = 1000,
+	WORLD_TICKET = 4000
+};
 
 struct world_message {
 	uint64_t id;
@@ -94,11 +100,32 @@ world_closed(void *arg, const char *violation)
 
 /* --- the router --- */
 
+static void
+world_verdict(uint64_t id, const struct msg_rcpt_check *check, unsigned code, const char *enhanced, size_t tickets)
+{
+	SEND(world.router_end, RCPT_VERDICT, rcpt_verdict, id, .transaction = check->transaction,
+	    .number = check->number, .code = code, .enhanced = str_of(enhanced), .text = S("verdict"),
+	    .tickets = tickets);
+}
+
+static void
+world_tickets(uint64_t id, const struct msg_rcpt_check *check, size_t count, size_t len)
+{
+	static char ticket[WORLD_TICKET];
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		SEND(world.router_end, RCPT_TICKET, rcpt_ticket, id, .transaction = check->transaction,
+		    .number = check->number, .ticket = { ticket, len });
+	world_verdict(id, check, 250, "2.1.5", count);
+}
+
 static bool
 world_router(void *arg, enum proto_type type, uint64_t id, const union proto_message *msg, int fd)
 {
 	const struct msg_rcpt_check *check = &msg->rcpt_check;
-	bool bad, later;
+	struct str local, rest;
+	uint64_t members;
 
 	(void)arg;
 	if (fd != -1)
@@ -106,20 +133,16 @@ world_router(void *arg, enum proto_type type, uint64_t id, const union proto_mes
 	if (type != PROTO_RCPT_CHECK_TYPE)
 		return true;
 	world.asked++;
-	bad = str_starts_nocase(check->forward_path, S("bad"));
-	later = str_starts_nocase(check->forward_path, S("later"));
-	if (!bad && !later)
-		SEND(world.router_end, RCPT_TICKET, rcpt_ticket, id, .transaction = check->transaction,
-		    .number = check->number, .ticket = S("ticket"));
-	SEND(world.router_end, RCPT_VERDICT, rcpt_verdict, id, .transaction = check->transaction,
-	    .number = check->number,
-	    .code = bad ? 550
-		: later ? 451
-			: 250,
-	    .enhanced = bad ? S("5.1.1")
-		: later     ? S("4.3.0")
-			    : S("2.1.5"),
-	    .text = S("verdict"), .tickets = bad || later ? 0 : 1);
+	(void)str_cut(check->forward_path, '@', &local, &rest);
+	if (str_starts_nocase(local, S("bad")))
+		world_verdict(id, check, 550, "5.1.1", 0);
+	else if (str_starts_nocase(local, S("later")))
+		world_verdict(id, check, 451, "4.3.0", 0);
+	else if (str_starts_nocase(local, S("list")) &&
+	    str_to_u64((struct str){ local.ptr + 4, local.len - 4 }, 10000, &members))
+		world_tickets(id, check, members, WORLD_TICKET);
+	else
+		world_tickets(id, check, 1, 6);
 	return true;
 }
 
