@@ -177,7 +177,7 @@ def test_a_text_that_the_disk_lost_ends_its_deliveries_at_once(sender, sinks):
     daemon.ctl("pause", "mta")
     place.send(["a@far.example", "joe@d.example"], message=house.HEADER + lines * 5000 + MARK + b"\r\n" + lines * 5000)
     daemon.stop()
-    assert damage(daemon.spool, MARK) == 1
+    assert damage(daemon.spool, MARK) > 0  # more than once where a page was written anew
     daemon.allow("event=store-damaged")
     sink = sinks(port=place.server)
     daemon.start()
