@@ -4,7 +4,8 @@
  * refused, named in the log, and ends the process. A change of this table is a change of what a taken-over process can
  * do, and a test compares it with the filters of the running daemon.
  *
- * C(call, kinds, reason); calls with conditions on their arguments are in sandbox_linux.c, by name.
+ * C(call, kinds, reason); a call that has rows among the arguments is allowed with those values only. Conditions of another
+ * form are in sandbox_linux.c, by name.
  */
 #ifndef COMMON_SANDBOX_CALLS_H
 #define COMMON_SANDBOX_CALLS_H
@@ -22,7 +23,7 @@
 	C(epoll_ctl,       ALL, "the loop") \
 	C(clock_gettime,   ALL, "time, where the vDSO does not serve it") \
 	C(gettimeofday,    ALL, "libevent's time, likewise") \
-	C(fcntl,           ALL, "non-blocking, copies of descriptors to be sent") \
+	C(fcntl,           ALL, "non-blocking, copies of descriptors; commands below") \
 	C(getsockopt,      ALL, "kind of a descriptor; error of a connection; peer's uid") \
 	C(getpid,          ALL, "the log") \
 	C(futex,           ALL, "threads, malloc") \
@@ -35,7 +36,7 @@
 	C(getrandom,       ALL, "arc4random, hashing keys") \
 	C(rt_sigreturn,    ALL, "end of a signal handler") \
 	C(rt_sigprocmask,  ALL, "libevent, threads") \
-	C(rt_sigaction,    ALL, "libevent; never SIGSYS") \
+	C(rt_sigaction,    ALL, "libevent; below SIGSYS") \
 	C(restart_syscall, ALL, "after a stop of the process") \
 	C(exit,            ALL, "end of a thread") \
 	C(exit_group,      ALL, "end") \
@@ -52,7 +53,7 @@
 	C(connect,         RELAY | RESOLVER | USERDB, "servers; name service of this machine") \
 	C(bind,            RESOLVER, "libunbound's random source ports") \
 	C(poll,            USERDB | RESOLVER, "NSS modules; libunbound") \
-	C(ioctl,           RESOLVER, "non-blocking sockets of libunbound") \
+	C(ioctl,           RESOLVER, "non-blocking sockets of libunbound; that alone") \
 	C(getuid,          RESOLVER | USERDB | MAILBOX, "libunbound; NSS") \
 	C(geteuid,         USERDB | MAILBOX, "NSS; owner of a mailbox") \
 	/* files */ \
@@ -93,6 +94,21 @@
 	C(renameat2,       MAILBOX, "tmp to new") \
 	C(rename,          MAILBOX, "tmp to new")
 
+/*
+ * A(call, argument, value, kinds, reason). Not among them: F_SETOWN, FIOSETOWN and F_SETSIG, by which the kernel sends any
+ * signal to any process of the same account when bytes come.
+ */
+#define SANDBOX_ARGUMENTS(A) \
+	A(fcntl, 1, F_GETFL,         ALL, "before F_SETFL; directories that are read") \
+	A(fcntl, 1, F_SETFL,         ALL, "non-blocking") \
+	A(fcntl, 1, F_DUPFD_CLOEXEC, ALL, "copies of descriptors to be sent") \
+	A(fcntl, 1, F_DUPFD,         USERDB, "NSS modules: sockets away from 0, 1 and 2") \
+	A(fcntl, 1, F_GETFD,         USERDB, "NSS modules: close on exec") \
+	A(fcntl, 1, F_SETFD,         USERDB, "likewise") \
+	A(fcntl, 1, F_GETLK,         QUEUE, "LMDB: whether a reader is alive") \
+	A(fcntl, 1, F_SETLK,         QUEUE | MAILBOX, "LMDB: a reader lives, before its first; lock of an mbox") \
+	A(ioctl, 1, FIONBIO,         RESOLVER, "non-blocking sockets of libunbound")
+
 /* What the sanitizers' run-time needs on top, in builds with them only. */
 #define SANDBOX_CALLS_SANITIZER(C) \
 	C(sigaltstack,     ALL, "stack of a report") \
@@ -107,6 +123,9 @@
 	C(sched_getaffinity, ALL, "stack of a thread") \
 	C(set_robust_list, ALL, "threads") \
 	C(ioctl,           ALL, "is the report's descriptor a terminal?")
+
+#define SANDBOX_ARGUMENTS_SANITIZER(A) \
+	A(ioctl, 1, TCGETS,          ALL, "is the report's descriptor a terminal?")
 
 /* Nobody makes these by mistake: they end the process at once, without the courtesy of a line in the log. */
 #define SANDBOX_KILLED(C) \

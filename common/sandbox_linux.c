@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "common/sandbox.h"
 
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -11,6 +12,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/landlock.h>
+#include <netinet/in.h>
 #include <pwd.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -42,6 +44,39 @@ static const struct {
 #undef C
 };
 
+static const struct {
+	int call;
+	unsigned argument;
+	uint32_t value;
+	unsigned kinds;
+} arguments[] = {
+#define A(call, argument, value, kinds, reason) { SCMP_SYS(call), argument, value, kinds },
+	SANDBOX_ARGUMENTS(A)
+#ifdef POSTERN_SANITIZE
+	SANDBOX_ARGUMENTS_SANITIZER(A)
+#endif
+#undef A
+};
+
+/* Nothing that is not TCP or UDP: multipath TCP would go round the ports that Landlock allows. */
+static const struct {
+	unsigned kinds;
+	uint32_t family;
+	uint32_t type;
+	uint32_t protocol;
+} sockets[] = {
+	{ RELAY | RESOLVER, AF_INET,  SOCK_STREAM, 0 },
+	{ RELAY | RESOLVER, AF_INET,  SOCK_STREAM, IPPROTO_TCP },
+	{ RELAY | RESOLVER, AF_INET6, SOCK_STREAM, 0 },
+	{ RELAY | RESOLVER, AF_INET6, SOCK_STREAM, IPPROTO_TCP },
+	{ RESOLVER,         AF_INET,  SOCK_DGRAM,  0 },
+	{ RESOLVER,         AF_INET,  SOCK_DGRAM,  IPPROTO_UDP },
+	{ RESOLVER,         AF_INET6, SOCK_DGRAM,  0 },
+	{ RESOLVER,         AF_INET6, SOCK_DGRAM,  IPPROTO_UDP },
+	{ USERDB,           AF_UNIX,  SOCK_STREAM, 0 },
+	{ USERDB,           AF_UNIX,  SOCK_DGRAM,  0 },
+};
+
 static const int killed[] = {
 #define C(call) SCMP_SYS(call),
 	SANDBOX_KILLED(C)
@@ -50,6 +85,9 @@ static const int killed[] = {
 /* clang-format on */
 
 enum { CALLS_MAX = 512 };
+
+/* What the kernel looks at of an argument that is an int; the upper half may be anything. */
+static const uint64_t INT_BITS = UINT32_MAX;
 
 static int log_descriptor = STDERR_FILENO;
 static const char *log_name = "postern";
@@ -288,23 +326,34 @@ allow_if(scmp_filter_ctx filter, int call, unsigned argument, enum scmp_compare 
 	return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, 1, &condition);
 }
 
-/* relay makes TCP sockets only; resolver UDP and TCP; userdb local ones. The type's low four bits are its kind. */
 static int
-allow_socket(scmp_filter_ctx filter, enum proto_kind kind)
+allow_sockets(scmp_filter_ctx filter, enum proto_kind kind)
 {
-	static const uint64_t families[] = { AF_INET, AF_INET6 };
-	uint64_t mask = kind == PROTO_KIND_RELAY ? 0xf : 0xc; /* 0xc: SOCK_STREAM (1) and SOCK_DGRAM (2) */
-	uint64_t type = kind == PROTO_KIND_RELAY ? SOCK_STREAM : 0;
 	int result = 0;
 	size_t i;
 
-	if (kind == PROTO_KIND_USERDB)
-		return allow_if(filter, SCMP_SYS(socket), 0, SCMP_CMP_EQ, AF_UNIX, 0);
-	for (i = 0; i < sizeof(families) / sizeof(families[0]) && result == 0; i++) {
-		struct scmp_arg_cmp both[] = { { 0, SCMP_CMP_EQ, families[i], 0 },
-			{ 1, SCMP_CMP_MASKED_EQ, mask, type } };
-		result = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2, both);
+	for (i = 0; i < sizeof(sockets) / sizeof(sockets[0]) && result == 0; i++) {
+		struct scmp_arg_cmp all[] = { { 0, SCMP_CMP_MASKED_EQ, INT_BITS, sockets[i].family },
+			{ 1, SCMP_CMP_MASKED_EQ, INT_BITS & ~(uint64_t)(SOCK_CLOEXEC | SOCK_NONBLOCK),
+			    sockets[i].type },
+			{ 2, SCMP_CMP_MASKED_EQ, INT_BITS, sockets[i].protocol } };
+		if ((sockets[i].kinds & (1U << kind)) != 0)
+			result = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 3, all);
 	}
+	return result;
+}
+
+/* Allows the values that the table names for that kind. Returns 1 when it has none of that call. */
+static int
+allow_values(scmp_filter_ctx filter, enum proto_kind kind, int call)
+{
+	int result = 1;
+	size_t i;
+
+	for (i = 0; i < sizeof(arguments) / sizeof(arguments[0]) && result >= 0; i++)
+		if (arguments[i].call == call && (arguments[i].kinds & (1U << kind)) != 0)
+			result = allow_if(
+			    filter, call, arguments[i].argument, SCMP_CMP_MASKED_EQ, INT_BITS, arguments[i].value);
 	return result;
 }
 
@@ -312,12 +361,16 @@ allow_socket(scmp_filter_ctx filter, enum proto_kind kind)
 static int
 allow_call(scmp_filter_ctx filter, enum proto_kind kind, int call)
 {
+	int result = allow_values(filter, kind, call);
+
+	if (result != 1)
+		return result;
 	if (call == SCMP_SYS(mmap) || call == SCMP_SYS(mprotect))
 		return allow_if(filter, call, 2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
-	if (call == SCMP_SYS(rt_sigaction))
-		return allow_if(filter, call, 0, SCMP_CMP_NE, SIGSYS, 0);
+	if (call == SCMP_SYS(rt_sigaction)) /* less and not unequal: 2^32 + SIGSYS is SIGSYS to the kernel */
+		return allow_if(filter, call, 0, SCMP_CMP_LT, SIGSYS, 0);
 	if (call == SCMP_SYS(socket))
-		return allow_socket(filter, kind);
+		return allow_sockets(filter, kind);
 	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0);
 }
 

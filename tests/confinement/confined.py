@@ -60,6 +60,21 @@ def table():
     return allowed, set(killed), {call: reason for call, _, reason in rows}
 
 
+@functools.lru_cache(None)
+def arguments():
+    """{kind: {call: names of the values that it may have}} of common/sandbox_calls.h."""
+    text = source("common/sandbox_calls.h").replace("\\\n", " ")
+    rows = re.findall(r'A\((\w+), \d, (\w+), +([\w |]+), "[^"]*"\)',
+                      re.search(r"#define SANDBOX_ARGUMENTS\(A\)(.*)", text)[1])
+    found = {kind: {} for kind in KINDS}
+    for call, value, kinds in rows:
+        names = {name.strip().lower() for name in kinds.split("|")}
+        for kind in KINDS:
+            if "all" in names or kind in names:
+                found[kind].setdefault(call, set()).add(value)
+    return found
+
+
 def sanitized():
     """Whether the build has a sanitizer, whose run-time needs further calls."""
     done = subprocess.run(["nm", "-D", postern.built("smtpd")], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,

@@ -2,7 +2,9 @@
 """The filter that the kernel holds for a running process is the one that common/sandbox_calls.h says, call by call
 (SECURITY 4, item 2)."""
 
+import fcntl
 import socket
+import termios
 
 import confined
 import pytest
@@ -14,20 +16,33 @@ SIGSYS = 31
 # SECURITY 4: how many calls each kind may have at most.
 COUNTS_MAX = {"smtpd": 40, "relay": 42, "resolver": 50, "queue": 45, "router": 40, "control": 32, "mailbox": 60}
 # Allowed with conditions on their arguments: arguments that fit, and arguments that do not.
+HIGH = 1 << 32  # bits that the kernel does not look at where an argument is an int
 UDP, TCP = socket.SOCK_DGRAM, socket.SOCK_STREAM
 INET, INET6, UNIX, NETLINK = socket.AF_INET, socket.AF_INET6, socket.AF_UNIX, socket.AF_NETLINK
 RAW, SEQPACKET, FLAGS = socket.SOCK_RAW, socket.SOCK_SEQPACKET, socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
 CONDITIONS = {
     "mmap": [((0, 4096, 3), (0, 4096, 1), (0, 4096, 0)), ((0, 4096, 4), (0, 4096, 7), (0, 4096, 5))],
     "mprotect": [((0, 4096, 3), (0, 4096, 1)), ((0, 4096, PROT_EXEC), (0, 4096, 7))],
-    "rt_sigaction": [((11, 0, 0), (2, 0, 0)), ((SIGSYS, 0, 0),)],
+    "rt_sigaction": [((11, 0, 0), (2, 0, 0)), ((SIGSYS, 0, 0), (HIGH + SIGSYS, 0, 0))],
 }
+MPTCP, UDPLITE, ICMP = 262, 136, 1
 SOCKETS = {
-    "relay": [((INET, TCP), (INET6, TCP), (INET, TCP | FLAGS)),
-              ((INET, UDP), (UNIX, TCP), (INET, RAW), (INET6, UDP | FLAGS), (NETLINK, RAW), (INET, SEQPACKET))],
-    "resolver": [((INET, TCP), (INET6, UDP), (INET, UDP | FLAGS)),
-                 ((UNIX, TCP), (NETLINK, RAW), (UNIX, UDP))],
-    "userdb": [((UNIX, TCP), (UNIX, UDP | FLAGS)), ((INET, TCP), (INET, UDP), (NETLINK, RAW))],
+    "relay": [((INET, TCP), (INET6, TCP), (INET, TCP | FLAGS), (INET, TCP, socket.IPPROTO_TCP)),
+              ((INET, UDP), (UNIX, TCP), (INET, RAW), (INET6, UDP | FLAGS), (NETLINK, RAW), (INET, SEQPACKET),
+               (INET, TCP, MPTCP), (INET6, TCP | FLAGS, MPTCP), (INET, TCP, socket.IPPROTO_SCTP), (INET, TCP | 1 << 12))],
+    "resolver": [((INET, TCP), (INET6, UDP), (INET, UDP | FLAGS), (INET, TCP, socket.IPPROTO_TCP),
+                  (INET6, UDP, socket.IPPROTO_UDP)),
+                 ((UNIX, TCP), (NETLINK, RAW), (UNIX, UDP), (INET, RAW), (INET, RAW, ICMP), (INET, UDP, ICMP),
+                  (INET, TCP, MPTCP), (INET, UDP, UDPLITE), (INET, 0))],
+    "userdb": [((UNIX, TCP), (UNIX, UDP | FLAGS)),
+               ((INET, TCP), (INET, UDP), (NETLINK, RAW), (UNIX, SEQPACKET), (UNIX, TCP, 1))],
+}
+# Commands of the table, and those by which the kernel would send signals to others.
+COMMANDS = {
+    "fcntl": ({name: getattr(fcntl, name) for name in dir(fcntl) if name.startswith("F_")},
+              ("F_SETOWN", "F_SETSIG", "F_SETLEASE", "F_NOTIFY", "F_SETLKW")),
+    "ioctl": ({name: getattr(termios, name) for name in ("FIONBIO", "FIOASYNC", "TIOCSTI")} | {"FIOSETOWN": 0x8901},
+              ("FIOASYNC", "FIOSETOWN", "TIOCSTI")),
 }
 
 
@@ -51,6 +66,13 @@ def conditions(kind, call):
     """(arguments that fit, arguments that do not)."""
     if call == "socket":
         return SOCKETS[kind]
+    if call in COMMANDS:
+        numbers, never = COMMANDS[call]
+        fitting = confined.arguments()[kind][call]
+        assert fitting and not fitting & set(never)
+        return ([(0, numbers[name]) for name in fitting] + [(0, HIGH + numbers[name]) for name in fitting],
+                [(0, number) for name, number in numbers.items()
+                 if number not in {numbers[name] for name in fitting}] + [(0, HIGH + numbers[name]) for name in never])
     return CONDITIONS.get(call, [((),), ()])
 
 

@@ -38,7 +38,16 @@ CALLS = [
     ("add_key", "0", "0", "0", "0", "0"), ("personality", "0x0400000"), ("pidfd_open", "{parent}", "0"),
     ("pidfd_getfd", "0", "0", "0"), ("shmget", "0", "4096", "01600"), ("rt_sigaction", "31", "0", "0", "8"),
     ("sched_setscheduler", "0", "0", "0"), ("getdents64", "0", "0", "0"), ("chmod", PASSWD, "0666"),
+    # F_SETOWN, F_SETSIG, F_SETOWN_EX, FIOSETOWN: signals to others of the same account
+    ("fcntl", "0", "8", "{parent}"), ("fcntl", "0", "10", "9"), ("fcntl", "0", "15", "0"), ("ioctl", "0", "0x8901", "0"),
+    # multipath TCP, raw ICMP, UDP-Lite, a local datagram by a strange protocol; SIGSYS with bits that are not looked at
+    ("socket", "2", "1", "262"), ("socket", "2", "3", "1"), ("socket", "2", "2", "136"), ("socket", "1", "2", "1"),
+    ("rt_sigaction", "0x10000001f", "0", "0", "8"),
 ]
+# Allowed to some with other arguments than those above.
+CONDITIONAL = ("mmap", "mprotect", "rt_sigaction", "fcntl", "ioctl")
+# What may be made of the sockets above.
+SOCKETS = {"relay": ("2", "1", "0"), "resolver": ("2", "1", "0"), "userdb": ("1", "1", "0")}
 
 
 def applies(kind, call):
@@ -48,10 +57,8 @@ def applies(kind, call):
         return False
     allowed = confined.table()[0][kind]
     if name == "socket" and name in allowed:
-        family, kind_of = arguments[0], arguments[1]
-        mine = {"relay": ("2", "1"), "resolver": ("2", "1"), "userdb": ("1", "1")}[kind]
-        return (family, kind_of) != mine
-    return name not in allowed or name in ("mmap", "mprotect", "rt_sigaction")
+        return tuple(arguments) != SOCKETS[kind]
+    return name not in allowed or name in CONDITIONAL
 
 
 def groups():
