@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "parent/family.h"
 
-#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include <errno.h>
@@ -15,6 +14,7 @@
 #include "common/loop.h"
 #include "common/process.h"
 #include "parent/daemon.h"
+#include "parent/introduce.h"
 #include "parent/limits.h"
 #include "parent/listen.h"
 #include "parent/logging.h"
@@ -131,23 +131,6 @@ family_tell_all_fd(enum proto_type type, const void *msg, int fd)
 }
 
 /* --- introductions --- */
-
-static void
-introduce(struct child *a, struct child *b)
-{
-	int ends[2];
-
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == -1) {
-		log_error("socketpair", log_text(LOG_FIELD_error, strerror(errno)));
-		return;
-	}
-	SEND_FD(a->channel, INTRODUCE, introduce, 0, ends[0], .kind = b->kind, .instance = b->instance,
-	    .generation = b->generation);
-	SEND_FD(b->channel, INTRODUCE, introduce, 0, ends[1], .kind = a->kind, .instance = a->instance,
-	    .generation = a->generation);
-	(void)close(ends[0]);
-	(void)close(ends[1]);
-}
 
 static void
 introduce_to_all(struct child *child)
@@ -566,6 +549,7 @@ family_start(void (*on_ready)(void), struct error *err)
 	family.on_ready = on_ready;
 	logging_watch(log_changed);
 	requests_init();
+	introduce_init();
 	loop_timer_init(&family.ping, ask_for_life, NULL);
 	loop_timer_init(&family.deadline, deadline_passed, NULL);
 	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {

@@ -13,6 +13,7 @@
 	L(PARENT_LATE_MS,             5000,  "milliseconds that such a question may come too late; if it comes later, nobody's silence before it counts") \
 	L(PARENT_START_MS,            60000, "milliseconds for all processes to become ready") \
 	L(PARENT_STOP_MS,             15000, "milliseconds for running transactions to end at a stop") \
+	L(PARENT_INTRODUCE_MS,        1000,  "milliseconds before two processes are introduced again for which there were no descriptors") \
 	L(PARENT_DEATHS_AT_ONCE,      3,     "deaths of a process within a minute after which it is restarted at once") \
 	L(PARENT_BACKOFF_MIN_MS,      100,   "milliseconds before a process that died more often is restarted; doubles") \
 	L(PARENT_BACKOFF_MAX_MS,      60000, "milliseconds that the restart of a process waits at most") \
