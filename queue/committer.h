@@ -5,9 +5,9 @@
  * the last commit ran goes into the next. A step's `done` runs in the loop, after the commit: with STORE_OK only when
  * it is on disk.
  *
- * When a commit fails for want of room, the batch is done again without the steps that need room (STEP_ACCEPT): those
- * hear STORE_NO_ROOM, deliveries and deletes go on. When it fails otherwise all hear STORE_FAILED, and the process
- * then ends.
+ * When a commit fails for want of room, or of memory, the batch is done again without the steps that need room
+ * (STEP_ACCEPT): those hear STORE_NO_ROOM, deliveries and deletes go on. Where not even those find room they hear it
+ * too, and are handed over again (again.h). When it fails otherwise all hear STORE_FAILED, and the process then ends.
  */
 #ifndef QUEUE_COMMITTER_H
 #define QUEUE_COMMITTER_H

@@ -6,6 +6,7 @@
 
 #include "common/log.h"
 #include "common/loop.h"
+#include "queue/again.h"
 #include "queue/clock.h"
 #include "queue/core.h"
 #include "queue/dispatch.h"
@@ -103,6 +104,7 @@ control_status(struct peer *peer, uint64_t id, const union proto_message *msg, i
 		{ "queue.incoming.bytes", transactions_bytes() },
 		{ "queue.commits", committer_commits(core.committer) },
 		{ "queue.uncommitted", committer_pending(core.committer) },
+		{ "queue.unrecorded", again_count() },
 		{ "queue.room.bytes", store_room(core.store) },
 	};
 	size_t i;

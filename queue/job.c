@@ -339,7 +339,8 @@ run_state(struct store_txn *txn, struct step *step)
 static void
 state_done(struct step *step, enum store_failure failure)
 {
-	if (failure != STORE_OK)
+	/* For want of room it is left out: it is found out again after a restart. */
+	if (failure == STORE_FAILED)
 		core_store_failed();
 	free(step);
 }

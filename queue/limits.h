@@ -77,6 +77,7 @@
 	L(QUEUE_UPKEEP_MS,             60000,    "time between rounds of expiry, pruning and forgetting") \
 	L(QUEUE_ROOM_MS,               1000,     "time between looks at the room on the disk, while mail comes in") \
 	L(QUEUE_ROOM_IDLE_MS,          5000,     "likewise while there is too little of it") \
+	L(QUEUE_AGAIN_MS,              5000,     "time after which a result that found no room on the disk is handed to it again") \
 	/* control */ \
 	L(QUEUE_REQUESTS_MAX,          64,       "requests of control in work at a time") \
 	L(QUEUE_LIST_STEP,             256,      "messages looked at for a listing in one step") \

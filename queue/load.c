@@ -7,6 +7,7 @@
 
 #include "common/log.h"
 #include "common/loop.h"
+#include "queue/again.h"
 #include "queue/clock.h"
 #include "queue/core.h"
 #include "queue/limits.h"
@@ -136,7 +137,11 @@ mended(struct step *step, enum store_failure failure)
 	struct mending *m = (struct mending *)step;
 	struct destination *d = destination_find(m->destination);
 
-	if (failure != STORE_OK)
+	if (failure == STORE_NO_ROOM) {
+		again_later(step);
+		return;
+	}
+	if (failure == STORE_FAILED)
 		core_store_failed();
 	if (d != NULL && failure == STORE_OK && m->more) {
 		mend(d);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "queue/again.h"
 #include "queue/bounce.h"
 #include "queue/clock.h"
 #include "queue/core.h"
@@ -197,7 +198,7 @@ compose(struct store_txn *txn, const struct settlement *s, struct buf *out)
 	b.header = buf_str(&header);
 	b.count = collect_failed(s, failed);
 	if (!bounce_compose(&b, out))
-		store_fail(txn, STORE_FAILED, "notification %016llx: no room to compose it",
+		store_fail(txn, STORE_NO_ROOM, "notification %016llx: no memory to compose it",
 		    (unsigned long long)s->notification);
 	buf_clear(&header);
 }
@@ -352,10 +353,10 @@ settled(struct step *step, enum store_failure failure)
 	struct settlement *s = (struct settlement *)step;
 	struct delivery *d;
 
-	/* Also for want of room: what leaves does not need any, so it is more than that. Nothing is lost by ending. */
-	if (failure != STORE_OK) {
-		core_store_failed();
-		return;
+	switch (failure) {
+	case STORE_OK: break;
+	case STORE_NO_ROOM: again_later(step); return;
+	case STORE_FAILED: core_store_failed(); return;
 	}
 	if (s->notification != 0)
 		schedule_notification(s);

@@ -2,7 +2,8 @@
 /*
  * What became of recipients, put on disk: in one transaction those that are done with leave, those put off get their new
  * time, history is written, and the notification of those that failed is composed and stored. So a crash can neither lose
- * a notification nor send two. Deliveries stay loaded until that is on disk, so nothing is handed out twice.
+ * a notification nor send two. Deliveries stay loaded until that is on disk, so nothing is handed out twice; where there
+ * is no room on the disk that takes as long as it takes (again.h).
  */
 #ifndef QUEUE_OUTCOME_H
 #define QUEUE_OUTCOME_H

@@ -5,6 +5,7 @@
 
 #include "common/log.h"
 #include "common/loop.h"
+#include "queue/again.h"
 #include "queue/clock.h"
 #include "queue/core.h"
 #include "queue/limits.h"
@@ -162,9 +163,10 @@ routed(struct step *step, enum store_failure failure)
 	struct destination *d = q->delivery->destination;
 	struct rcpt *r;
 
-	if (failure != STORE_OK) {
-		core_store_failed();
-		return;
+	switch (failure) {
+	case STORE_OK: break;
+	case STORE_NO_ROOM: again_later(step); return;
+	case STORE_FAILED: core_store_failed(); return;
 	}
 	STAILQ_FOREACH (r, &q->tickets, next) {
 		struct destination *to = destination_get(r->destination_id, r->kind, r->destination);

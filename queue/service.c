@@ -6,6 +6,7 @@
 #include "common/hostname.h"
 #include "common/log.h"
 #include "common/loop.h"
+#include "queue/again.h"
 #include "queue/clock.h"
 #include "queue/control.h"
 #include "queue/core.h"
@@ -103,6 +104,7 @@ settle(const struct process_setup *setup, struct error *err)
 		return false;
 	core.committer = committer_new(core.store);
 	core.reader = reader_new(core.store);
+	again_init();
 	body_set_memory((size_t)setup->config->queue_memory);
 	destinations_init(QUEUE_CONCURRENCY_MAX, is_held);
 	mailboxes_init();
@@ -132,7 +134,7 @@ look_whether_drained(void *arg)
 {
 	(void)arg;
 	if (process_peer_next(PROTO_KIND_SMTPD, NULL) != NULL || core.running > 0 || transactions_count() > 0 ||
-	    committer_pending(core.committer) > 0) {
+	    committer_pending(core.committer) + again_count() > 0) {
 		mailboxes_close_idle();
 		loop_timer_start(&drain_timer, DRAIN_LOOK_MS);
 		return;

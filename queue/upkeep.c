@@ -64,8 +64,10 @@ swept(struct step *step, enum store_failure failure)
 	struct sweep_step *s = (struct sweep_step *)step;
 
 	upkeep.sweeping = false;
-	if (failure != STORE_OK)
+	if (failure == STORE_FAILED)
 		core_store_failed();
+	else if (failure == STORE_NO_ROOM)
+		loop_timer_start(&upkeep.sweep, QUEUE_AGAIN_MS);
 	else if (s->more || upkeep.sweep_again)
 		loop_timer_start(&upkeep.sweep, SWEEP_PAUSE_MS);
 	upkeep.sweep_again = false;
@@ -125,15 +127,16 @@ run_prune(struct store_txn *txn, struct step *step)
 
 static void prune(void);
 
+/* What found no room is done in the next round. */
 static void
 pruned(struct step *step, enum store_failure failure)
 {
 	const struct prune_step *p = (struct prune_step *)step;
-	bool more = p->more;
+	bool more = p->more && failure == STORE_OK;
 
 	free(step);
 	upkeep.pruning = false;
-	if (failure != STORE_OK)
+	if (failure == STORE_FAILED)
 		core_store_failed();
 	else if (more)
 		prune();
@@ -186,7 +189,7 @@ dropped(struct step *step, enum store_failure failure)
 	size_t i;
 
 	upkeep.dropping = false;
-	if (failure != STORE_OK)
+	if (failure == STORE_FAILED)
 		core_store_failed();
 	for (i = 0; failure == STORE_OK && i < s->count; i++) {
 		struct destination *d = destination_find(s->ids[i]);
