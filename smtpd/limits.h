@@ -19,7 +19,10 @@
 	L(SMTPD_PEER_BEHIND,           8388608, "bytes that wait for the router or the queue to read; over it what makes more waits") \
 	L(SMTPD_OUTPUT_MAX,            65536,   "bytes of replies that a client has not read; over it reading stops") \
 	L(SMTPD_SESSIONS_CLIENT_MAX,   20,      "sessions of one client address in a worker; over it 421 4.7.0; not for clients of this machine") \
-	L(SMTPD_SESSIONS_PERCENT,      80,      "percent of the descriptors that sessions may use; over it 421 4.3.2") \
+	L(SMTPD_SESSIONS_NETWORK_MAX,  50,      "sessions of one /24 of IPv4 or /64 of IPv6 in a worker; over it 421 4.7.0; not for clients of this machine") \
+	L(SMTPD_CONNECTIONS_MINUTE_MAX, 60,     "connections in a minute of one IPv4 address or /64 of IPv6 to a worker; over it 421 4.7.0; not for clients of this machine") \
+	L(SMTPD_CLIENTS_GONE_MAX,      65536,   "clients without a session whose connections are remembered; over it the first to have gone is forgotten") \
+	L(SMTPD_SESSIONS_PERCENT,      80,      "percent of the descriptors that sessions may use; over it 421 4.3.2; the others are for channels and the log") \
 	L(SMTPD_ERRORS_MAX,            10,      "errors of a session; over it 421 4.7.0; from the fourth on each costs a second; not for clients of this machine") \
 	L(SMTPD_ERRORS_FREE,           3,       "errors of a session that cost no time") \
 	L(SMTPD_UNKNOWN_RCPTS_MAX,     10,      "refused recipients of a session; over it 421 4.7.0; not for clients of this machine") \

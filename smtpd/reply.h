@@ -24,6 +24,8 @@
 	R(SHUTTING_DOWN,      421, "4.3.2", "Service is shutting down, try again later") \
 	R(OVERLOADED,         421, "4.3.2", "Too many sessions, try again later") \
 	R(TOO_MANY_SESSIONS,  421, "4.7.0", "Too many sessions from your address") \
+	R(TOO_MANY_NETWORK,   421, "4.7.0", "Too many sessions from your network") \
+	R(TOO_FREQUENT,       421, "4.7.0", "Too many connections, try again in a minute") \
 	R(TIMEOUT,            421, "4.4.2", "Timeout, closing") \
 	R(TOO_MANY_ERRORS,    421, "4.7.0", "Too many errors, closing") \
 	R(TOO_MANY_UNKNOWN,   421, "4.7.0", "Too many refused recipients, closing") \

@@ -27,25 +27,8 @@ compare_sessions(struct session *a, struct session *b)
 RB_HEAD(sessions, session);
 TREE_STATIC(sessions, session, entry, compare_sessions);
 
-/* How many sessions a client address has. */
-struct client {
-	RB_ENTRY(client) entry;
-	char address[64];
-	unsigned sessions;
-};
-
-static int
-compare_clients(struct client *a, struct client *b)
-{
-	return strcmp(a->address, b->address);
-}
-
-RB_HEAD(clients, client);
-TREE_STATIC(clients, client, entry, compare_clients);
-
 static struct {
 	struct sessions by_id;
-	struct clients clients;
 	size_t count;
 	size_t count_local;
 	uint64_t connected; /* since the start */
@@ -56,7 +39,7 @@ static struct {
 	void (*drained)(void);
 	struct loop_timer drain_timer;
 	char block[READ_SIZE]; /* one read at a time, whatever the number of sessions */
-} self = { .by_id = RB_INITIALIZER(&self.by_id), .clients = RB_INITIALIZER(&self.clients) };
+} self = { .by_id = RB_INITIALIZER(&self.by_id) };
 
 /* Which states may follow which. A session closes from any. */
 static const unsigned follows[STATE_COUNT] = {
@@ -373,10 +356,17 @@ flush(struct session *s)
 	return true;
 }
 
-/* The last word is written: a client that sent more than we read would lose it to a reset, so that is taken first. */
+/*
+ * The last word is written: a client that sent more than we read would lose it to a reset, so that is taken first. Who was
+ * refused has no such claim: a flood would hold descriptors by it.
+ */
 static void
 say_goodbye(struct session *s)
 {
+	if (s->refused) {
+		session_close(s, "refused");
+		return;
+	}
 	if (s->in.len == 0 && s->state != STATE_DATA && s->errors == 0) {
 		session_close(s, "quit");
 		return;
@@ -460,37 +450,6 @@ name_peer(struct session *s, const struct sockaddr *peer)
 	}
 }
 
-/* Counts the session for its client; returns false when the client has too many. */
-static bool
-count_client(struct session *s)
-{
-	struct client key, *client;
-
-	(void)strlcpy(key.address, s->client, sizeof(key.address));
-	client = RB_FIND(clients, &self.clients, &key);
-	if (client == NULL) {
-		client = calloc(1, sizeof(*client));
-		if (client == NULL)
-			fatal("out of memory");
-		(void)strlcpy(client->address, s->client, sizeof(client->address));
-		(void)RB_INSERT(clients, &self.clients, client);
-	}
-	return ++client->sessions <= SMTPD_SESSIONS_CLIENT_MAX || s->local;
-}
-
-static void
-uncount_client(const struct session *s)
-{
-	struct client key, *client;
-
-	(void)strlcpy(key.address, s->client, sizeof(key.address));
-	client = RB_FIND(clients, &self.clients, &key);
-	if (client == NULL || --client->sessions > 0)
-		return;
-	(void)RB_REMOVE(clients, &self.clients, client);
-	free(client);
-}
-
 static void
 set_up(struct session *s)
 {
@@ -507,7 +466,7 @@ void
 session_new(const struct listener *listener, int fd, const struct sockaddr *peer)
 {
 	struct session *s = calloc(1, sizeof(*s));
-	bool welcome;
+	enum reply reply = REPLY_GREETING;
 
 	if (s == NULL)
 		fatal("out of memory");
@@ -519,7 +478,6 @@ session_new(const struct listener *listener, int fd, const struct sockaddr *peer
 	name_peer(s, peer);
 	set_up(s);
 	(void)RB_INSERT(sessions, &self.by_id, s);
-	welcome = count_client(s);
 	self.count++;
 	self.connected++;
 	self.count_local += s->local;
@@ -527,12 +485,11 @@ session_new(const struct listener *listener, int fd, const struct sockaddr *peer
 	    log_text(LOG_FIELD_listener, listener->name));
 	loop_timer_start(&s->timeout, patience_ms(s));
 	if (self.count > self.max)
-		session_end(s, REPLY_OVERLOADED);
-	else if (!welcome)
-		session_end(s, REPLY_TOO_MANY_SESSIONS);
-	else
-		session_reply(s, REPLY_GREETING, session_hostname(s));
-	loop_at_end(&s->at_end);
+		reply = REPLY_OVERLOADED;
+	else if (!s->local)
+		reply = client_enter(&s->place, peer, loop_now_ms());
+	s->refused = s->ending = reply != REPLY_GREETING;
+	session_reply(s, reply, session_hostname(s));
 }
 
 /* --- end --- */
@@ -565,7 +522,7 @@ session_close(struct session *s, const char *reason)
 	buf_clear(&s->in);
 	buf_clear(&s->out);
 	(void)RB_REMOVE(sessions, &self.by_id, s);
-	uncount_client(s);
+	client_leave(&s->place, loop_now_ms());
 	self.count--;
 	self.count_local -= s->local;
 	loop_reap(free_session, s);

@@ -17,6 +17,7 @@
 #include "common/loop.h"
 #include "common/proto.h"
 #include "common/tree.h"
+#include "smtpd/client.h"
 #include "smtpd/reply.h"
 
 enum session_state {
@@ -44,10 +45,12 @@ struct session {
 	bool local;                 /* a client of this machine: the limits against strangers do not hold */
 	bool extended;              /* said EHLO */
 	bool ending;                /* close when the output is written */
+	bool refused;               /* was never served */
 	bool closed;                /* to be reaped: nothing more happens */
 	uint64_t router_generation; /* which router was told of us; 0: none */
 	char address[64];           /* "192.0.2.1:1234", "[2001:db8::1]:1234", "local:UID" */
-	char client[64];            /* the address alone, the key of the per-client limit */
+	char client[64];            /* the address alone */
+	struct client_place place;  /* where it is counted, of a stranger */
 	char helo[ADDRESS_DOMAIN_MAX + 1];
 	unsigned errors;
 	unsigned unknown_rcpts;

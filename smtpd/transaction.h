@@ -32,8 +32,7 @@ struct question {
 	char *text;         /* of the verdict; NULL before it */
 	struct buf tickets; /* each a 32-bit length and the bytes */
 	unsigned ticket_count;
-	enum reply
-	    no_tickets; /* what is said in place of 250, as there was no room for the tickets; else REPLY_COUNT */
+	enum reply no_tickets; /* said in place of 250: there was no room for them; else REPLY_COUNT */
 };
 
 struct transaction {

@@ -307,6 +307,50 @@ test_a_harvest_of_addresses_is_cut_short(void **state)
 	buf_clear(&wire);
 }
 
+/* Sessions over a limit hear 421 and are closed at once, said something or not; their place is free again. */
+static void
+test_refused_sessions_do_not_linger(void **state)
+{
+	static const struct {
+		bool local;
+		size_t max;
+	} rows[] = { { false, SMTPD_SESSIONS_CLIENT_MAX }, { true, 30 } };
+	int clients[30];
+	size_t i, k;
+
+	(void)state;
+	session_configure(4, "mx.example", 30);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		for (k = 0; k < rows[i].max; k++) {
+			world_connect(rows[i].local);
+			clients[k] = world.client;
+			world_settle();
+			assert_int_equal(world_code(0), 220);
+		}
+		for (k = 0; k < 3; k++) {
+			world_connect(rows[i].local);
+			(void)send(world.client, "NOOP\r\n", 6, MSG_NOSIGNAL);
+			world_settle();
+			assert_int_equal(world_code(0), 421);
+			assert_int_equal(world_replies(), 1);
+			assert_int_equal(session_count(), rows[i].max);
+			(void)close(world.client);
+		}
+		world.client = clients[0];
+		world_disconnect();
+		world_connect(rows[i].local);
+		clients[0] = world.client;
+		world_settle();
+		assert_int_equal(world_code(0), 220);
+		for (k = 0; k < rows[i].max; k++)
+			(void)close(clients[k]);
+		world.client = -1;
+		world_disconnect();
+		assert_int_equal(session_count(), 0);
+	}
+	session_configure(5, "mx.example", WORLD_SESSIONS_MAX);
+}
+
 static void
 test_nothing_follows_the_last_word(void **state)
 {
@@ -363,6 +407,7 @@ main(void)
 		cmocka_unit_test(test_a_refusal_while_the_end_waits_is_told),
 		cmocka_unit_test(test_long_lines),
 		cmocka_unit_test(test_a_harvest_of_addresses_is_cut_short),
+		cmocka_unit_test(test_refused_sessions_do_not_linger),
 		cmocka_unit_test(test_nothing_follows_the_last_word),
 		cmocka_unit_test(test_a_lost_queue_is_451),
 	};
