@@ -49,6 +49,7 @@ static struct {
 	size_t count;
 	int listener;
 	struct loop_fd readable;
+	struct loop_timer rest;
 	uint64_t last_forward;
 	int64_t started_ms;
 	struct msg_pause paused;
@@ -463,6 +464,22 @@ take_connection(int fd)
 }
 
 static void
+rested(void *arg)
+{
+	(void)arg;
+	loop_fd_start(&self.readable);
+}
+
+/* Without descriptors accept fails at once and for ever: wait, rather than spin. */
+static void
+rest(int error)
+{
+	log_warning("accept", log_text(LOG_FIELD_error, strerror(error)));
+	loop_fd_stop(&self.readable);
+	loop_timer_start(&self.rest, CONTROL_ACCEPT_BACKOFF_MS);
+}
+
+static void
 accept_some(int listener, short what, void *arg)
 {
 	int i, fd;
@@ -471,8 +488,11 @@ accept_some(int listener, short what, void *arg)
 	(void)arg;
 	for (i = 0; i < CONTROL_ACCEPTS_MAX; i++) {
 		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-		if (fd == -1)
+		if (fd == -1) {
+			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+				rest(errno);
 			return;
+		}
 		take_connection(fd);
 	}
 }
@@ -489,6 +509,7 @@ client_start(void)
 	self.started_ms = loop_now_ms();
 	if (self.listener == -1)
 		return;
+	loop_timer_init(&self.rest, rested, NULL);
 	loop_fd_init(&self.readable, self.listener, LOOP_READ, accept_some, NULL);
 	loop_fd_start(&self.readable);
 }
@@ -496,6 +517,7 @@ client_start(void)
 void
 client_stop(void)
 {
+	loop_timer_stop(&self.rest);
 	loop_fd_stop(&self.readable);
 	if (self.listener != -1)
 		(void)close(self.listener);

@@ -5,6 +5,7 @@
  */
 #include "ctl/client.h"
 
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -23,7 +24,7 @@
 #include "ctl/limits.h"
 #include "tests/unit/unit.h"
 
-enum { USER = 4711, TURNS = 50 };
+enum { USER = 4711, TURNS = 50, FILES = 128 };
 
 static struct sockaddr_un address = { .sun_family = AF_UNIX };
 static char directory[] = "/tmp/postern-client-XXXXXX";
@@ -456,6 +457,72 @@ test_one_request_at_a_time(void **state)
 	(void)close(fd);
 }
 
+/* Takes every descriptor; returns how many, into fds. */
+static int
+take_descriptors(int fds[FILES])
+{
+	int n = 0;
+
+	while (n < FILES && (fds[n] = open("/dev/null", O_RDONLY | O_CLOEXEC)) != -1)
+		n++;
+	assert_int_equal(errno, EMFILE);
+	return n;
+}
+
+static unsigned
+count_lines(int fd, const char *word)
+{
+	char text[8192];
+	const char *at = text;
+	ssize_t len;
+	unsigned n = 0;
+
+	log_flush();
+	len = read(fd, text, sizeof(text) - 1);
+	text[len > 0 ? len : 0] = '\0';
+	while ((at = strstr(at, word)) != NULL) {
+		n++;
+		at++;
+	}
+	return n;
+}
+
+static void
+test_without_descriptors_it_rests(void **state)
+{
+	struct msg_queue_list list = { .limit = 256 };
+	struct rlimit before, few;
+	int fds[FILES], fd, taken, tries = 0, log[2];
+
+	(void)state;
+	assert_int_equal(pipe2(log, O_CLOEXEC | O_NONBLOCK), 0);
+	log_set_fd(log[1]);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = (struct rlimit){ FILES, before.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	taken = take_descriptors(fds);
+	assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+	turns();
+	assert_int_equal(count_lines(log[0], "event=accept "), 1);
+	while (taken > 0)
+		(void)close(fds[--taken]);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	asked_type = PROTO_TYPE_COUNT;
+	send_request(fd, PROTO_QUEUE_LIST_TYPE, 7, &list);
+	assert_int_not_equal(asked_type, PROTO_QUEUE_LIST_TYPE);
+	while (asked_type != PROTO_QUEUE_LIST_TYPE && tries++ < 500) {
+		(void)usleep(10000);
+		turns();
+	}
+	assert_int_equal(asked_type, PROTO_QUEUE_LIST_TYPE);
+	log_set_fd(STDERR_FILENO);
+	(void)close(fd);
+	(void)close(log[0]);
+	(void)close(log[1]);
+	turns();
+}
+
 /* --- identity --- */
 
 static void
@@ -543,6 +610,7 @@ main(void)
 		WITH_SOCKET(test_U01_few_connections_of_one_user_and_a_slot_for_root),
 		WITH_SOCKET(test_U01_giant_and_senseless_requests_close),
 		WITH_SOCKET(test_one_request_at_a_time),
+		WITH_SOCKET(test_without_descriptors_it_rests),
 		cmocka_unit_test(test_the_group_of_administrators_counts),
 		cmocka_unit_test(test_who_started_the_daemon_is_its_administrator),
 		cmocka_unit_test(test_a_uid_that_means_something_else_is_refused),
