@@ -5,6 +5,7 @@
 #include "common/config_build.h"
 #include "common/config_text.h"
 #include "common/config_url.h"
+#include "common/log.h"
 
 /* --- the declaration --- */
 
@@ -97,7 +98,7 @@ find_option(const struct option *options, size_t count, const char *word)
 	for (i = 0; i < count; i++)
 		if (strcmp(options[i].word, word) == 0)
 			return &options[i];
-	return NULL;
+	fatal("\"%s\" is an option of the grammar and in no table", word);
 }
 
 static void

@@ -118,6 +118,8 @@ leave_surroundings(void)
 	}
 	while ((fd = open("/dev/null", O_RDWR)) != -1 && fd < 3)
 		continue; /* 0, 1 and 2 exist from here on */
+	if (fd == -1)
+		err(EX_OSERR, "/dev/null");
 	(void)close(fd);
 	if (chdir("/") == -1)
 		err(EX_OSERR, "/");

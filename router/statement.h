@@ -17,15 +17,14 @@ struct statements;
 
 /* Keeps views of both. Returns fresh; fatal when there is no memory. */
 struct statements *statements_new(struct routing *routing, struct seal *seal);
-void statements_free(struct statements *statements);
+void statements_free(struct statements *all);
 
 /* Answers, now or later, on the peer's channel. Returns false when the peer broke the rules. */
-bool statement_begin(
-    struct statements *statements, struct peer *peer, uint64_t id, const struct msg_statement_ask *msg);
+bool statement_begin(struct statements *all, struct peer *peer, uint64_t id, const struct msg_statement_ask *msg);
 
 /* Drops what the peer waits for. */
-void statement_drop_peer(struct statements *statements, const struct peer *peer);
+void statement_drop_peer(struct statements *all, const struct peer *peer);
 
-size_t statements_pending(const struct statements *statements);
+size_t statements_pending(const struct statements *all);
 
 #endif
