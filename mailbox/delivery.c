@@ -82,7 +82,10 @@ delivery_new(const struct where *where, const struct error *trouble, void (*idle
 	d->arg = arg;
 	d->maildir.fd = d->mbox.fd = -1;
 	loop_timer_init(&d->retry, retry_lock, d);
+	/* All of it at once: from here on no append can fail, and leave a byte of the message out. */
 	buf_init(&d->out, PROTO_CHUNK_MAX + 2 * PROTO_ADDRESS_MAX + 64);
+	if (buf_reserve(&d->out, d->out.max) == NULL)
+		fatal("out of memory");
 	return d;
 }
 
@@ -296,9 +299,9 @@ commit(struct delivery *d)
 		ok = write_out(d, &o);
 	}
 	if (ok && d->where->method == CONFIG_METHOD_MBOX)
-		ok = mbox_commit(&d->mbox, &o);
+		(void)mbox_commit(&d->mbox, &o);
 	else if (ok)
-		ok = maildir_commit(&d->maildir, &o);
+		(void)maildir_commit(&d->maildir, &o);
 	end_copy(d, &o);
 }
 

@@ -287,7 +287,7 @@ format_expand(struct str format, const struct format_values *values, struct buf 
 
 	if (tilde)
 		format = (struct str){ format.ptr + 1, format.len - 1 };
-	buf_init(&text, MAILBOX_PATH_MAX);
+	path_buffer(&text, MAILBOX_PATH_MAX);
 	ok = expand_specifiers(format, values, &text, err);
 	if (ok && !append_path(out, values->directory, tilde, buf_str(&text)))
 		ok = too_long(err);

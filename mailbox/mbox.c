@@ -288,6 +288,8 @@ mbox_write_from(struct mbox *m, struct str reverse_path, int64_t now_s, struct o
 	if (gmtime_r(&now, &tm) == NULL || strftime(date, sizeof(date), "%a %b %e %H:%M:%S %Y", &tm) == 0)
 		(void)strlcpy(date, "Thu Jan  1 00:00:00 1970", sizeof(date));
 	buf_init(&line, PROTO_ADDRESS_MAX + sizeof(date) + 16);
+	if (buf_reserve(&line, line.max) == NULL)
+		return outcome_errno(o, ENOMEM, "cannot write to mbox");
 	(void)buf_append_text(&line, from_word);
 	put_sender(&line, reverse_path.len == 0 ? S("MAILER-DAEMON") : reverse_path);
 	ok = buf_printf(&line, " %s\n", date) && put(m, buf_str(&line).ptr, line.len, o);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/log.h"
 #include "mailbox/limits.h"
 
 static bool no_openat2;
@@ -21,6 +22,14 @@ path_without_openat2(bool without)
 }
 
 /* --- names --- */
+
+void
+path_buffer(struct buf *b, size_t max)
+{
+	buf_init(b, max);
+	if (buf_reserve(b, max) == NULL)
+		fatal("out of memory");
+}
 
 static bool
 stays(char c)

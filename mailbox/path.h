@@ -17,6 +17,12 @@
 #include "mailbox/outcome.h"
 
 /*
+ * A new buffer of max bytes, which has all its memory: an append fails only because the text is too long, and for that mail
+ * is given back.
+ */
+void path_buffer(struct buf *b, size_t max);
+
+/*
  * Appends value as a part of one name: letters in lower case, digits and . _ + - @ stay, a dot at the front and every other
  * byte become =XX, the empty value "=". Different values give different parts, but for the case of letters. Returns false,
  * out as it was, when it does not fit.

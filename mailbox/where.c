@@ -79,7 +79,7 @@ where_set(struct where *w, const struct msg_mailbox_setup *setup, struct error *
 	if (!path_normalize(setup->home, w->home, sizeof(w->home)) || w->home[0] != '/')
 		return error_set(err, ERROR_PERMANENT, "home of %s: expected an absolute path", w->user);
 	values = values_of_user(w);
-	buf_init(&front, MAILBOX_PATH_MAX);
+	path_buffer(&front, MAILBOX_PATH_MAX);
 	ok = format_expand(format_fixed(str_of(w->format)), &values, &front, err) && set_root(w, buf_str(&front), err);
 	buf_clear(&front);
 	return ok;
@@ -145,7 +145,7 @@ where_path(const struct where *w, struct str sender, struct str rcpt, struct str
 	values.sender = parse(sender);
 	values.rcpt = parse(rcpt);
 	values.dest = parse(dest);
-	buf_init(&text, MAILBOX_PATH_MAX);
+	path_buffer(&text, MAILBOX_PATH_MAX);
 	ok = format_expand(str_of(w->format), &values, &text, &err) && normalize(w, buf_str(&text), path, &err);
 	buf_clear(&text);
 	if (!ok)
@@ -182,7 +182,7 @@ where_folder(const struct where *w, struct str rcpt, struct str dest, char *dst)
 		tag = tag_of(w, &asked, true);
 	if (tag.len == 0)
 		return;
-	buf_init(&name, MAILBOX_NAME_MAX);
+	path_buffer(&name, MAILBOX_NAME_MAX);
 	if (buf_append_byte(&name, '.') && path_append_value(&name, tag))
 		(void)str_copy(buf_str(&name), dst, MAILBOX_NAME_MAX + 1);
 	buf_clear(&name);
