@@ -27,12 +27,14 @@
 	L(SMTPD_ERRORS_FREE,           3,       "errors of a session that cost no time") \
 	L(SMTPD_UNKNOWN_RCPTS_MAX,     10,      "refused recipients of a session; over it 421 4.7.0; not for clients of this machine") \
 	L(SMTPD_IDLE_COMMANDS_MAX,     50,      "NOOP, RSET, VRFY, HELP between two messages; over it 421 4.7.0; not for clients of this machine") \
-	L(SMTPD_COMMAND_MS,            300000,  "milliseconds to wait for a command (section 4.5.3.2.7); then 421 4.4.2") \
+	L(SMTPD_COMMAND_MS,            300000,  "milliseconds to wait for a whole command (section 4.5.3.2.7); then 421 4.4.2") \
 	L(SMTPD_FIRST_MAIL_MS,         60000,   "milliseconds to wait for each command before the first MAIL") \
 	L(SMTPD_STRESS_MS,             30000,   "milliseconds to wait for a command when SMTPD_STRESS_PERCENT of the sessions are used") \
 	L(SMTPD_STRESS_PERCENT,        70,      "percent of the sessions from which on time-outs are short") \
 	L(SMTPD_DATA_BLOCK_MS,         180000,  "milliseconds to wait for more of a message") \
 	L(SMTPD_MESSAGE_MS,            3600000, "milliseconds for a whole message") \
+	L(SMTPD_RATE_MIN,              100,     "bytes a second of a message, on average, under which it is 421 4.4.2; not for clients of this machine") \
+	L(SMTPD_RATE_FREE_MS,          120000,  "milliseconds of a message in which it may come as slowly as it likes") \
 	L(SMTPD_ROUTER_MS,             60000,   "milliseconds for the router to answer; then 451") \
 	L(SMTPD_QUEUE_MS,              300000,  "milliseconds for the queue to store a message; then 451") \
 	L(SMTPD_DRAIN_MS,              3000,    "milliseconds for a transaction that runs to end when the daemon stops; then 421") \

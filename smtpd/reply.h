@@ -27,6 +27,7 @@
 	R(TOO_MANY_NETWORK,   421, "4.7.0", "Too many sessions from your network") \
 	R(TOO_FREQUENT,       421, "4.7.0", "Too many connections, try again in a minute") \
 	R(TIMEOUT,            421, "4.4.2", "Timeout, closing") \
+	R(TOO_SLOW,           421, "4.4.2", "Message comes in too slowly, closing") \
 	R(TOO_MANY_ERRORS,    421, "4.7.0", "Too many errors, closing") \
 	R(TOO_MANY_UNKNOWN,   421, "4.7.0", "Too many refused recipients, closing") \
 	R(TOO_MANY_IDLE,      421, "4.7.0", "Too many commands without a message, closing") \

@@ -178,7 +178,7 @@ session_write(struct session *s, struct str bytes)
 		return;
 	if (!buf_append_str(&s->out, bytes))
 		give_up(s);
-	loop_at_end(&s->at_end);
+	session_wake(s);
 }
 
 /* A stranger's errors cost time from the fourth on, and the session after ten. */
@@ -209,7 +209,7 @@ session_reply(struct session *s, enum reply reply, const char *detail)
 		give_up(s);
 		return;
 	}
-	loop_at_end(&s->at_end);
+	session_wake(s);
 	if (reply_code(reply) >= 400)
 		count_error(s);
 }
@@ -225,7 +225,7 @@ session_reply_raw(struct session *s, unsigned code, struct str enhanced, struct 
 		give_up(s);
 		return;
 	}
-	loop_at_end(&s->at_end);
+	session_wake(s);
 	if (code >= 500)
 		count_error(s);
 }
@@ -242,8 +242,10 @@ session_end(struct session *s, enum reply reply)
 void
 session_wake(struct session *s)
 {
-	if (!s->closed)
-		loop_at_end(&s->at_end);
+	if (s->closed)
+		return;
+	s->moved = true;
+	loop_at_end(&s->at_end);
 }
 
 /* --- input and output --- */
@@ -281,16 +283,29 @@ take_bytes(struct session *s, struct str fresh)
 	run_kept(s);
 }
 
-/* Every sign of life moves the time-out; a message as a whole has a limit of its own. */
+/* Any bytes of a message show life, within the limits of the whole of it; of a command, only all of it does. */
 static void
-note_life(struct session *s)
+note_bytes(struct session *s)
 {
-	if (s->state == STATE_CLOSING)
+	int64_t ms;
+
+	if (s->state != STATE_DATA)
 		return;
-	if (s->state == STATE_DATA && loop_now_ms() - s->transaction->started_ms > SMTPD_MESSAGE_MS)
+	ms = loop_now_ms() - s->transaction->started_ms;
+	if (ms > SMTPD_MESSAGE_MS)
 		session_end(s, REPLY_TIMEOUT);
-	else
+	else if (!s->local && ms > SMTPD_RATE_FREE_MS &&
+	    s->transaction->data.size * 1000 < (uint64_t)ms * SMTPD_RATE_MIN)
+		session_end(s, REPLY_TOO_SLOW);
+	s->moved = true;
+}
+
+static void
+be_patient_again(struct session *s)
+{
+	if (s->moved && !s->ending && s->state != STATE_CLOSING)
 		loop_timer_start(&s->timeout, patience_ms(s));
+	s->moved = false;
 }
 
 /* Whether more input has to wait until what is kept was run. */
@@ -326,7 +341,7 @@ on_readable(int fd, short what, void *arg)
 		return; /* what comes after our last word is not read, only taken off the wire so that the word arrives */
 	take_bytes(s, (struct str){ self.block, (size_t)n });
 	if (!s->closed) {
-		note_life(s);
+		note_bytes(s);
 		loop_at_end(&s->at_end);
 	}
 }
@@ -399,6 +414,7 @@ finish_turn(void *arg)
 		return;
 	if (self.draining && is_idle(s))
 		session_end(s, REPLY_SHUTTING_DOWN);
+	be_patient_again(s);
 	if (!flush(s))
 		return;
 	if (s->ending)

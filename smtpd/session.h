@@ -46,6 +46,7 @@ struct session {
 	bool extended;              /* said EHLO */
 	bool ending;                /* close when the output is written */
 	bool refused;               /* was never served */
+	bool moved;                 /* in this turn, by more than bytes of a command: its time-out starts again */
 	bool closed;                /* to be reaped: nothing more happens */
 	uint64_t router_generation; /* which router was told of us; 0: none */
 	char address[64];           /* "192.0.2.1:1234", "[2001:db8::1]:1234", "local:UID" */

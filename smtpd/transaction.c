@@ -206,6 +206,7 @@ transaction_ask(struct session *s, const struct address *forward_path)
 	SEND(router->channel, RCPT_CHECK, rcpt_check, s->id, .transaction = t->id, .number = q->number,
 	    .helo = str_of(s->helo), .reverse_path = str_of(t->reverse_path), .forward_path = str_of(q->forward_path));
 	note_pace(router->channel, &self.router_behind);
+	session_wake(s);
 	return true;
 }
 

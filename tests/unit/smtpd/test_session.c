@@ -369,6 +369,128 @@ test_nothing_follows_the_last_word(void **state)
 	world_disconnect();
 }
 
+/* Milliseconds until the session's time is over. */
+static int64_t
+patience(void)
+{
+	struct timeval end, now;
+
+	assert_true(event_pending(&session_next(NULL)->timeout.event, EV_TIMEOUT, &end));
+	(void)gettimeofday(&now, NULL);
+	return (end.tv_sec - now.tv_sec) * 1000 + (end.tv_usec - now.tv_usec) / 1000;
+}
+
+static char too_long[SMTPD_LINE_MAX + 101];
+
+#define NAMED BEGIN "RCPT TO:<x@y.example>\r\n"
+
+/* What is said before, in a session that has been there so long, and what by itself gives it how much time. */
+static const struct {
+	const char *row;
+	bool local;
+	const char *before;
+	const char *said;
+	int64_t patience_ms; /* 1000 is what it had */
+} signs_of_life[] = {
+	{ "a command", false, "", "EHLO c.example\r\n", SMTPD_FIRST_MAIL_MS },
+	{ "the start of a command is none", false, "", "EHLO", 1000 },
+	{ "nor its end without CR LF", false, "", "EHLO c.example\r", 1000 },
+	{ "nor a line that is too long", false, "EHLO c.example\r\n", too_long, 1000 },
+	{ "before the first MAIL time is short", false, "EHLO c.example\r\n", "NOOP\r\n", SMTPD_FIRST_MAIL_MS },
+	{ "in a transaction it is long", false, "EHLO c.example\r\n", "MAIL FROM:<>\r\n", SMTPD_COMMAND_MS },
+	{ "an answer of the router", false, BEGIN, "RCPT TO:<x@y.example>\r\n", SMTPD_COMMAND_MS },
+	{ "the second too", false, NAMED, "RCPT TO:<x@y.example>\r\n", SMTPD_COMMAND_MS },
+	{ "bytes of a message", false, NAMED "DATA\r\n", "x", SMTPD_DATA_BLOCK_MS },
+	{ "after a message time is long", false, NAMED "DATA\r\n.\r\n", "NOOP\r\n", SMTPD_COMMAND_MS },
+	{ "the start of a command is none later", false, NAMED "DATA\r\n.\r\n", "NOOP", 1000 },
+};
+
+static void
+test_what_is_a_sign_of_life(void **state)
+{
+	size_t i;
+
+	(void)state;
+	memset(too_long, 'x', SMTPD_LINE_MAX + 100);
+	for (i = 0; i < sizeof(signs_of_life) / sizeof(signs_of_life[0]); i++) {
+		struct str said = str_of(signs_of_life[i].said);
+		int64_t want = signs_of_life[i].patience_ms;
+		world_connect(signs_of_life[i].local);
+		world_say(str_of(signs_of_life[i].before), 65536);
+		loop_timer_start(&session_next(NULL)->timeout, 1000);
+		world_say(said, 65536);
+		if (patience() > want + 100 || patience() < want - 900)
+			row_fail(signs_of_life[i].row, "%lld ms, wanted %lld", (long long)patience(), (long long)want);
+		world_disconnect();
+	}
+}
+
+/* Time is short for strangers once so many of the sessions are used, and not before. */
+static void
+test_stress(void **state)
+{
+	int clients[6];
+	size_t i;
+
+	(void)state;
+	session_configure(6, "mx.example", 10);
+	world_connect(false);
+	world_say(S(BEGIN), 65536);
+	for (i = 0; i < 6; i++) {
+		int stranger = world.client;
+		assert_true(patience() > SMTPD_COMMAND_MS - 900);
+		world_connect(true);
+		clients[i] = world.client;
+		world.client = stranger;
+		world_say(S("NOOP\r\n"), 65536);
+	}
+	assert_true(patience() <= SMTPD_STRESS_MS + 100);
+	world_disconnect();
+	for (i = 0; i < 6; i++)
+		(void)close(clients[i]);
+	world_settle();
+	assert_int_equal(session_count(), 0);
+	session_configure(7, "mx.example", WORLD_SESSIONS_MAX);
+}
+
+/* A message that has been coming in for so long, of so many bytes, and gets one more. */
+static const struct {
+	const char *row;
+	bool local;
+	int64_t ms;
+	size_t size;
+	int code; /* 0: it may go on */
+} rates[] = {
+	{ "at first it may be slow", false, SMTPD_RATE_FREE_MS - 1000, 0, 0 },
+	{ "after two minutes not", false, SMTPD_RATE_FREE_MS + 1, 0, 421 },
+	{ "at the limit it goes on", false, 200000, 200 * SMTPD_RATE_MIN, 0 },
+	{ "below it does not", false, 200000, 200 * SMTPD_RATE_MIN - 100, 421 },
+	{ "a client of this machine may", true, 3000000, 0, 0 },
+	{ "but not for ever", true, SMTPD_MESSAGE_MS + 1, 900000, 421 },
+	{ "nor a stranger", false, SMTPD_MESSAGE_MS + 1, 900000, 421 },
+	{ "one that comes in well may go on until then", false, SMTPD_MESSAGE_MS - 1000, 900000, 0 },
+};
+
+static void
+test_a_message_has_to_come_in(void **state)
+{
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+		struct transaction *t;
+		world_connect(rates[i].local);
+		world_say(S(NAMED "DATA\r\n"), 65536);
+		t = session_next(NULL)->transaction;
+		t->started_ms -= rates[i].ms;
+		t->data.size = rates[i].size;
+		world_say(S("x"), 65536);
+		if (world_code(5) != rates[i].code)
+			row_fail(rates[i].row, "got %d, wanted %d", world_code(5), rates[i].code);
+		world_disconnect();
+	}
+}
+
 static void
 test_a_lost_queue_is_451(void **state)
 {
@@ -409,6 +531,9 @@ main(void)
 		cmocka_unit_test(test_a_harvest_of_addresses_is_cut_short),
 		cmocka_unit_test(test_refused_sessions_do_not_linger),
 		cmocka_unit_test(test_nothing_follows_the_last_word),
+		cmocka_unit_test(test_what_is_a_sign_of_life),
+		cmocka_unit_test(test_stress),
+		cmocka_unit_test(test_a_message_has_to_come_in),
 		cmocka_unit_test(test_a_lost_queue_is_451),
 	};
 
