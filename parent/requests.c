@@ -135,17 +135,21 @@ start_mailbox(uint64_t number, const struct msg_statement *s)
 	family_introduce_queue(child);
 }
 
-/* The statement proves itself; only a number that is in use twice, or no statement at all, is the queue's own fault. */
+/*
+ * The statement proves itself; only no statement at all is the queue's own fault. A number may be in use by a process that a
+ * former queue had started and that has not ended yet.
+ */
 static bool
 handle_mailbox_start(uint64_t number, struct str sealed)
 {
 	struct msg_statement statement;
 	const char *wrong;
 
-	if (family_find(PROTO_KIND_MAILBOX, number) != NULL || number > UINT32_MAX ||
-	    !seal_open(postern.statements, PROTO_STATEMENT_TYPE, sealed, &statement))
+	if (number > UINT32_MAX || !seal_open(postern.statements, PROTO_STATEMENT_TYPE, sealed, &statement))
 		return false;
 	wrong = judge(&statement);
+	if (wrong == NULL && family_find(PROTO_KIND_MAILBOX, number) != NULL)
+		wrong = "an earlier mailbox process has not ended yet";
 	if (wrong == NULL)
 		start_mailbox(number, &statement);
 	else

@@ -253,16 +253,21 @@ test_every_changed_bit_is_refused(void **state)
 }
 
 static void
-test_a_number_in_use_breaks_the_rules(void **state)
+test_a_number_in_use_is_refused_for_now(void **state)
 {
 	struct buf sealed;
 
 	(void)state;
+	postern.privileged = true;
 	buf_init(&sealed, PROTO_TICKET_MAX);
 	make_statement(0, &sealed);
 	family.in_use = true;
-	assert_false(ask(buf_str(&sealed)));
+	assert_true(ask(buf_str(&sealed)));
 	family.in_use = false;
+	assert_int_equal(family.started, 0);
+	assert_int_equal(family.refused, 1);
+	assert_false(family.permanent);
+	assert_string_equal(family.why, "an earlier mailbox process has not ended yet");
 	buf_clear(&sealed);
 }
 
@@ -313,7 +318,7 @@ main(void)
 		cmocka_unit_test(test_statements),
 		cmocka_unit_test(test_groups_are_the_users_without_root),
 		cmocka_unit_test(test_every_changed_bit_is_refused),
-		cmocka_unit_test(test_a_number_in_use_breaks_the_rules),
+		cmocka_unit_test(test_a_number_in_use_is_refused_for_now),
 		cmocka_unit_test(test_pause_is_kept_and_told),
 	};
 
