@@ -5,14 +5,22 @@
 
 static struct {
 	int64_t offset_ms; /* of the calendar from the clock that never jumps */
+	int64_t start_ms;
 	int64_t last_us;
 } queue_clock;
 
 void
 clock_init(void)
 {
-	queue_clock.offset_ms = loop_wall_ms() - loop_now_ms();
+	queue_clock.start_ms = loop_wall_ms();
+	queue_clock.offset_ms = queue_clock.start_ms - loop_now_ms();
 	queue_clock.last_us = 0;
+}
+
+int64_t
+clock_start_ms(void)
+{
+	return queue_clock.start_ms;
 }
 
 int64_t

@@ -12,6 +12,9 @@
 /* Takes the time of start. The loop must exist. */
 void clock_init(void);
 
+/* When that was. */
+int64_t clock_start_ms(void);
+
 /* Since 1970, as of the start of this turn. */
 int64_t clock_us(void);
 int64_t clock_ms(void);

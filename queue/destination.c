@@ -519,6 +519,7 @@ destination_fail(struct destination *d, int64_t until_us, struct str text)
 		d->text = copy;
 	}
 	d->down = true;
+	d->found_down = true;
 	d->failures++;
 	d->until_us = until_us;
 	destination_forget_ready(d);
@@ -533,6 +534,7 @@ destination_succeed(struct destination *d)
 	if (d->kind == PROTO_DELIVERY_RELAY)
 		d->window = schedule_window_grown(d->window, all.window_max);
 	d->down = false;
+	d->found_down = false;
 	d->failures = 0;
 	d->until_us = 0;
 	free(d->text);

@@ -50,6 +50,7 @@ struct destination {
 	int64_t next_us; /* behind the cursor nothing is due before; DESTINATION_NEVER: nothing is there; 0: unknown */
 
 	bool down;
+	bool found_down;  /* by this process: not only in its record */
 	int64_t until_us; /* down: next probe */
 	uint64_t failures;
 	char *text; /* why it is down; NULL while it is up */

@@ -22,7 +22,9 @@ static struct {
 static bool
 is_over(const struct record_recipient *record, const struct destination *d)
 {
-	return (int64_t)record->expires_ms <= clock_ms() && (record->tries > 0 || d->down);
+	bool was_tried = record->tries > 0 && (int64_t)record->tried_ms >= clock_start_ms();
+
+	return (int64_t)record->expires_ms <= clock_ms() && (was_tried || (d->down && d->found_down));
 }
 
 /* The last answer; where there was none the reason why its destination is down. */

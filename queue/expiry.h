@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Giving up mail whose time is over and whose next try is far: a bounded walk over the expiry entries that are due. A
- * recipient is given up only when it was tried, or when its destination is down, which is a try for all that waits for it;
- * so a clock that was wrong at a start makes nothing expire unseen.
+ * recipient is given up only when it was tried since this process started, or when its destination was found down since,
+ * which is a try for all that waits for it. So a machine that was off for days tries what it has once more, and a clock
+ * that was wrong at a start makes nothing expire unseen.
  */
 #ifndef QUEUE_EXPIRY_H
 #define QUEUE_EXPIRY_H

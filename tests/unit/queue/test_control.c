@@ -374,6 +374,76 @@ test_what_is_over_is_given_up_when_it_was_tried(void **state)
 	expect_consistent();
 }
 
+static uint64_t
+store_short(struct end *smtpd, const char *destination)
+{
+	uint64_t id = smtpd->next_id++;
+	struct msg_ticket ticket = ticket_for(id, 0, destination);
+
+	ticket.ttl_s = 1;
+	send_begin(smtpd, id);
+	send_ticket(smtpd, id, &ticket);
+	send_commit(smtpd, id, 0);
+	(void)hear(smtpd, PROTO_DONE_TYPE, id);
+	return id;
+}
+
+static void
+put_off(struct end *relay, uint64_t id, bool host_down)
+{
+	struct heard *job = hear(relay, PROTO_JOB_TYPE, 0);
+
+	assert_true(job->msg.job.message == id);
+	SEND(relay->channel, JOB_RESULT, job_result, job->id, .result = PROTO_RESULT_DEFERRED, .code = 451,
+	    .text = S("busy"));
+	SEND(relay->channel, JOB_END, job_end, job->id, .host_down = host_down);
+}
+
+/* A machine that was off while its mail ran out of time: the servers may be well by now. */
+static void
+test_after_a_start_there_is_a_last_try(void **state)
+{
+	struct end *smtpd = join_smtpd(0), *relay = world_join(PROTO_KIND_RELAY, 0);
+	uint64_t busy, dead, waiting;
+	struct record_recipient rcpt;
+	struct destination *d;
+
+	(void)state;
+	busy = store_short(smtpd, "out/busy.example");
+	put_off(relay, busy, false);
+	dead = store_short(smtpd, "out/dead.example");
+	put_off(relay, dead, true);
+	WAIT_FOR(is_stored(dead, 0, &rcpt) && rcpt.tries == 1 && is_stored(busy, 0, &rcpt) && rcpt.tries == 1);
+	waiting = store_short(smtpd, "out/dead.example");
+	settle_down();
+	assert_true(is_stored(waiting, 0, &rcpt));
+	world_stop();
+	while (loop_wall_ms() <= (int64_t)rcpt.expires_ms)
+		loop_turn();
+	world_start();
+	WAIT_FOR(clock_ms() > (int64_t)rcpt.expires_ms);
+	expiry_walk();
+	settle_down();
+	assert_int_equal(core.counters.expired, 0);
+	assert_int_equal(messages_stored(), 3);
+	relay = world_join(PROTO_KIND_RELAY, 0);
+	put_off(relay, busy, false);
+	WAIT_FOR(!is_stored(busy, 0, &rcpt));
+	/* A probe that finds nobody was the last try of all that waits. */
+	d = destination_named("out/dead.example");
+	assert_true(d->down);
+	d->until_us = 1;
+	destination_settle(d);
+	put_off(relay, waiting, true);
+	WAIT_FOR(!is_stored(waiting, 0, &rcpt));
+	assert_true(is_stored(dead, 0, &rcpt));
+	expiry_walk();
+	WAIT_FOR(!is_stored(dead, 0, &rcpt));
+	settle_down();
+	assert_int_equal(core.counters.expired, 3);
+	expect_consistent();
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
 int
@@ -390,6 +460,7 @@ main(void)
 		TEST(test_numbers_are_told),
 		TEST(test_totals_outlive_a_restart_and_loops_are_told_apart),
 		TEST(test_what_is_over_is_given_up_when_it_was_tried),
+		TEST(test_after_a_start_there_is_a_last_try),
 	};
 
 	world_once();
