@@ -35,6 +35,7 @@ struct request {
 	uint64_t busy;
 	unsigned pending; /* outcomes on their way to disk */
 	bool finished;    /* nothing more is looked at */
+	bool unreadable;  /* because what comes next cannot be read */
 	struct reader_request *reading;
 	struct loop_timer timer;
 	char by[PROTO_NAME_MAX + 1];
@@ -321,7 +322,9 @@ end_change(struct request *q)
 	if (q->busy > 0)
 		(void)snprintf(
 		    text, sizeof(text), "%llu being delivered, which cannot be stopped", (unsigned long long)q->busy);
-	if (q->message != 0 && q->count == 0 && q->busy == 0 && q->kind == REQUEST_REMOVE)
+	if (q->unreadable)
+		finish(q, false, "not all of the queue can be read: see the log");
+	else if (q->message != 0 && q->count == 0 && q->busy == 0 && q->kind == REQUEST_REMOVE)
 		finish(q, false, "no such message");
 	else
 		finish(q, true, text);
@@ -414,6 +417,15 @@ change_message(struct request *q, struct store_txn *txn, struct error *err)
 	return found;
 }
 
+/* A damaged message is told, and passed over; where not even its key can be read nothing behind it can be reached. */
+static void
+tell_damage(struct request *q, uint64_t before, const struct error *err)
+{
+	log_error("store-damaged", log_text(LOG_FIELD_error, err->text));
+	q->unreadable = q->at == before;
+	q->finished = q->unreadable;
+}
+
 static void
 change_step(void *arg)
 {
@@ -429,11 +441,12 @@ change_step(void *arg)
 		return;
 	}
 	txn = store_read(core.store, &err);
-	q->finished = txn == NULL;
+	q->finished = q->unreadable = txn == NULL;
 	for (n = 0; n < QUEUE_CHANGE_STEP && !q->finished; n++) {
+		const uint64_t before = q->within ? 0 : q->at; /* what is not done with is left behind next time */
 		switch (next_message(q, txn, &record, &wanted, &err)) {
 		case STORE_NONE: q->finished = true; break;
-		case STORE_BROKEN: log_error("store-damaged", log_text(LOG_FIELD_error, err.text)); break;
+		case STORE_BROKEN: tell_damage(q, before, &err); break;
 		case STORE_FOUND:
 			if (wanted && change_message(q, txn, &err) == STORE_BROKEN)
 				log_error("store-damaged", log_text(LOG_FIELD_error, err.text));

@@ -9,6 +9,7 @@
 #include "queue/clock.h"
 #include "queue/expiry.h"
 #include "queue/limits.h"
+#include "queue/store_lmdb.h"
 #include "tests/unit/queue/world.h"
 
 enum { JOE = 1001, ANN = 1002 };
@@ -328,6 +329,44 @@ test_totals_outlive_a_restart_and_loops_are_told_apart(void **state)
 	assert_int_equal(value_of(control, 1, "scheduler.delivery.loop"), 0);
 }
 
+/* --- damage --- */
+
+/* A key that is no message's, behind them all. */
+static void
+run_damage(struct store_txn *txn, struct step *step)
+{
+	(void)step;
+	db_put(txn, DB_MESSAGE, S("\xff\xff\xff\xff\xff\xff\xff\xff\xff"), S("x"));
+}
+
+static void
+damage_done(struct step *step, enum store_failure failure)
+{
+	assert_int_equal(failure, STORE_OK);
+	step->bytes = 1;
+}
+
+static void
+test_a_queue_that_cannot_be_read_to_its_end_is_told(void **state)
+{
+	struct end *smtpd = join_smtpd(0), *control = world_join(PROTO_KIND_CONTROL, 0);
+	struct step damage = { .kind = STEP_URGENT, .run = run_damage, .done = damage_done };
+	const struct msg_answer_end *end;
+
+	(void)state;
+	(void)store_of(smtpd, JOE, "out/a.example", 2);
+	committer_add(core.committer, &damage);
+	WAIT_FOR(damage.bytes == 1);
+	SEND(control->channel, QUEUE_SCHEDULE, queue_schedule, 1, .owner = PROTO_OWNER_ANY, .message = 0);
+	end = answered(control, 1);
+	assert_false(end->ok);
+	assert_true(end->text.len > 0);
+	SEND(control->channel, QUEUE_REMOVE, queue_remove, 2, .owner = PROTO_OWNER_ANY, .message = 0, .by = S("root"));
+	end = answered(control, 2);
+	assert_false(end->ok);
+	assert_int_equal(end->count, 2); /* what can be reached is removed all the same */
+}
+
 /* --- expiry --- */
 
 static void
@@ -459,6 +498,7 @@ main(void)
 		TEST(test_all_can_be_removed_loaded_or_not),
 		TEST(test_numbers_are_told),
 		TEST(test_totals_outlive_a_restart_and_loops_are_told_apart),
+		TEST(test_a_queue_that_cannot_be_read_to_its_end_is_told),
 		TEST(test_what_is_over_is_given_up_when_it_was_tried),
 		TEST(test_after_a_start_there_is_a_last_try),
 	};
