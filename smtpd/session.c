@@ -401,6 +401,16 @@ is_idle(const struct session *s)
 	return s->transaction == NULL && s->in.len == 0;
 }
 
+/*
+ * What is said before a RCPT leaves with the router's answer, in one segment, as that is on its way (RFC 2920 section 3.2:
+ * who sent the RCPT behind other commands does not wait for their replies).
+ */
+static bool
+may_gather(const struct session *s)
+{
+	return s->transaction != NULL && s->transaction->pending > 0 && !s->ending && s->out.len < SMTPD_OUTPUT_MAX / 2;
+}
+
 static void
 finish_turn(void *arg)
 {
@@ -415,7 +425,7 @@ finish_turn(void *arg)
 	if (self.draining && is_idle(s))
 		session_end(s, REPLY_SHUTTING_DOWN);
 	be_patient_again(s);
-	if (!flush(s))
+	if (!may_gather(s) && !flush(s))
 		return;
 	if (s->ending)
 		say_goodbye(s);

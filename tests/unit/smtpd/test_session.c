@@ -491,6 +491,32 @@ test_a_message_has_to_come_in(void **state)
 	}
 }
 
+/* One segment for what is said before a RCPT and for its answer; but a router that says nothing holds no reply for ever. */
+static void
+test_replies_leave_together(void **state)
+{
+	(void)state;
+	channel_pause(world.router_end);
+	world_connect(true);
+	world_say(S("EHLO c.example\r\n"), 65536);
+	assert_int_equal(world_replies(), 2);
+	world_say(S("MAIL FROM:<a@b.example>\r\nRCPT TO:<x@y.example>\r\n"), 65536);
+	assert_int_equal(world_replies(), 2);
+	channel_resume(world.router_end);
+	world_settle();
+	assert_int_equal(world_replies(), 4);
+	channel_pause(world.router_end);
+	world_say(S("RSET\r\n"), 65536);
+	world_say(S("MAIL FROM:<a@b.example>\r\n"), 65536);
+	assert_int_equal(world_replies(), 6);
+	world_say(S("RCPT TO:<x@y.example>\r\n"), 65536);
+	loop_timer_start(&session_next(NULL)->timeout, 0);
+	world_settle();
+	assert_int_equal(world_code(6), 421);
+	channel_resume(world.router_end);
+	world_disconnect();
+}
+
 static void
 test_a_lost_queue_is_451(void **state)
 {
@@ -534,6 +560,7 @@ main(void)
 		cmocka_unit_test(test_what_is_a_sign_of_life),
 		cmocka_unit_test(test_stress),
 		cmocka_unit_test(test_a_message_has_to_come_in),
+		cmocka_unit_test(test_replies_leave_together),
 		cmocka_unit_test(test_a_lost_queue_is_451),
 	};
 
