@@ -36,7 +36,10 @@
 	L(QUEUE_GRANTS_MAX,            4,        "grants of a smtpd that are remembered") \
 	L(QUEUE_IDS_AHEAD,             16777216, "ids that are taken from the store at once") \
 	L(QUEUE_WINDOW_BYTES,          65536,    "bytes of a body that may be on their way without credit") \
-	L(QUEUE_WINDOWS_BYTES,         67108864, "bytes of all bodies coming in, together") \
+	L(QUEUE_INCOMING_BYTES,        67108864, "bytes that all messages coming in hold in memory, with their recipients") \
+	L(QUEUE_INCOMING_LOCAL_BYTES,  8388608,  "of these, bytes that only users of this machine may take") \
+	L(QUEUE_INCOMING_TIGHT_BYTES,  33554432, "of these, bytes above which what is on disk already leaves memory") \
+	L(QUEUE_INCOMING_RELIEF,       64,       "messages coming in that are looked at for such bytes in one step") \
 	L(QUEUE_STREAM_BYTES,          16777216, "bytes given to the committer and credited before they are on disk") \
 	L(QUEUE_RCPTS_MAX,             10000,    "recipients of a message after expansion") \
 	L(QUEUE_TRANSACTIONS_MAX,      8192,     "transactions that a smtpd may have open") \

@@ -120,6 +120,12 @@ rcpt_new(const struct record_recipient *record, uint32_t number, struct str dest
 	return r;
 }
 
+size_t
+rcpt_memory(const struct rcpt *r)
+{
+	return sizeof(*r) + r->forward_path.len + r->recipient.len + r->user.len + r->action.len + r->destination.len;
+}
+
 void
 rcpt_free(struct rcpt *r)
 {

@@ -87,6 +87,9 @@ STAILQ_HEAD(rcpts, rcpt);
 /* The texts are copied. Returns fresh; NULL when there is no memory. */
 struct rcpt *rcpt_new(const struct record_recipient *record, uint32_t number, struct str destination);
 void rcpt_free(struct rcpt *r);
+
+/* Bytes of memory it takes, without an answer. */
+size_t rcpt_memory(const struct rcpt *r);
 void rcpts_free(struct rcpts *list);
 
 /* Takes reply in place of the one it had. */

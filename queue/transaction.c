@@ -48,6 +48,50 @@ set_reserved(struct transaction *t, size_t bytes)
 }
 
 static void
+count_memory(struct transaction *t)
+{
+	set_reserved(t,
+	    sizeof(*t) + t->reverse_path.len + t->origin.len + t->rcpts_bytes + body_text_size(t->body) -
+		t->dropped * BODY_BLOCK);
+}
+
+static void
+drop_blocks(struct transaction *t)
+{
+	while (t->dropped < t->on_disk)
+		body_drop_block(t->body, t->dropped++);
+	count_memory(t);
+}
+
+/* What is on disk is read from there for the delivery: of those that came first, which may have stalled. */
+static void
+relieve(void)
+{
+	struct transaction *t;
+	unsigned n;
+
+	for (n = 0; n < QUEUE_INCOMING_RELIEF && incoming.bytes > QUEUE_INCOMING_TIGHT_BYTES; n++) {
+		t = TAILQ_FIRST(&incoming.streams);
+		if (t == NULL)
+			return;
+		TAILQ_REMOVE(&incoming.streams, t, stream);
+		TAILQ_INSERT_TAIL(&incoming.streams, t, stream);
+		if (!t->dead && !t->committed)
+			drop_blocks(t);
+	}
+}
+
+/* Whether so many bytes more may be held for t. */
+static bool
+is_room_for(const struct transaction *t, size_t bytes)
+{
+	size_t max = t->local ? QUEUE_INCOMING_BYTES : QUEUE_INCOMING_BYTES - QUEUE_INCOMING_LOCAL_BYTES;
+
+	relieve();
+	return incoming.bytes + bytes <= max;
+}
+
+static void
 free_transaction(struct transaction *t)
 {
 	if (t->streaming)
@@ -126,7 +170,7 @@ new_transaction(struct client *c, uint64_t id, const struct msg_begin *begin)
 	t->tickets_rise = true;
 	STAILQ_INIT(&t->rcpts);
 	incoming.count++;
-	set_reserved(t, QUEUE_WINDOW_BYTES);
+	count_memory(t);
 	RB_INSERT(transactions, &c->transactions, t);
 	c->count++;
 	return t;
@@ -139,8 +183,7 @@ static bool
 must_refuse(const struct client *c, enum proto_refusal *reason)
 {
 	*reason = room_is_left() ? PROTO_REFUSAL_TEMPORARY : PROTO_REFUSAL_NO_ROOM;
-	return !room_is_left() || c->count >= QUEUE_TRANSACTIONS_MAX ||
-	    incoming.bytes > QUEUE_WINDOWS_BYTES - QUEUE_WINDOW_BYTES;
+	return !room_is_left() || c->count >= QUEUE_TRANSACTIONS_MAX || incoming.bytes >= QUEUE_INCOMING_BYTES;
 }
 
 bool
@@ -185,6 +228,7 @@ same_origin(struct transaction *t, struct str origin, uint64_t owner)
 	if (t->rcpts_count > 0)
 		return str_equal(t->origin, origin) && t->owner == owner;
 	t->owner = owner;
+	t->local = str_starts_nocase(origin, S("local:"));
 	return copy_str(origin, &t->origin);
 }
 
@@ -196,6 +240,8 @@ add_rcpt(struct transaction *t, struct rcpt *r)
 	t->last_ticket = r->ticket;
 	r->number = t->rcpts_count++;
 	STAILQ_INSERT_TAIL(&t->rcpts, r, next);
+	t->rcpts_bytes += rcpt_memory(r);
+	count_memory(t);
 }
 
 bool
@@ -223,9 +269,15 @@ transaction_rcpt(struct peer *peer, uint64_t id, const union proto_message *msg,
 	case TICKET_REFUSED: return refuse(t, PROTO_REFUSAL_TICKET);
 	case TICKET_GOOD: break;
 	}
-	if (r == NULL || t->rcpts_count >= QUEUE_RCPTS_MAX || !same_origin(t, origin, owner)) {
+	if (r == NULL)
+		return refuse(t, PROTO_REFUSAL_TEMPORARY);
+	if (t->rcpts_count >= QUEUE_RCPTS_MAX || !same_origin(t, origin, owner)) {
 		rcpt_free(r);
-		return refuse(t, r == NULL ? PROTO_REFUSAL_TEMPORARY : PROTO_REFUSAL_TICKET);
+		return refuse(t, PROTO_REFUSAL_TICKET);
+	}
+	if (!is_room_for(t, rcpt_memory(r))) {
+		rcpt_free(r);
+		return refuse(t, PROTO_REFUSAL_TEMPORARY);
 	}
 	add_rcpt(t, r);
 	return true;
@@ -241,7 +293,6 @@ hand_over_blocks(struct transaction *t)
 		}
 		t->pending++;
 		accept_block(t, t->handed++);
-		set_reserved(t, QUEUE_WINDOW_BYTES + (t->handed - t->dropped) * BODY_BLOCK);
 	}
 }
 
@@ -260,8 +311,9 @@ transaction_body(struct peer *peer, uint64_t id, const union proto_message *msg,
 	t->uncredited += bytes.len;
 	if (t->uncredited > QUEUE_WINDOW_BYTES)
 		return false;
-	if (!body_append(t->body, bytes))
+	if (!is_room_for(t, bytes.len) || !body_append(t->body, bytes))
 		return refuse(t, PROTO_REFUSAL_TEMPORARY);
+	count_memory(t);
 	hand_over_blocks(t);
 	return true;
 }
@@ -324,9 +376,9 @@ transaction_commit(struct peer *peer, uint64_t id, const union proto_message *ms
 	t->committed = true;
 	if (t->rcpts_count == 0 || !tickets_differ(t))
 		return refuse(t, PROTO_REFUSAL_TICKET);
-	if (!body_set_preamble(t->body, msg->commit.preamble))
+	if (!is_room_for(t, msg->commit.preamble.len) || !body_set_preamble(t->body, msg->commit.preamble))
 		return refuse(t, PROTO_REFUSAL_TEMPORARY);
-	set_reserved(t, body_text_size(t->body) - t->dropped * BODY_BLOCK);
+	count_memory(t);
 	accept_when_blocks_are_stored(t);
 	return true;
 }
@@ -349,16 +401,6 @@ transaction_abort(struct peer *peer, uint64_t id, const union proto_message *msg
 }
 
 /* --- what the committer says --- */
-
-/* Blocks of a body that is too large to stay leave memory as they come to be on disk. */
-static void
-drop_blocks(struct transaction *t)
-{
-	if (body_size(t->body) <= QUEUE_HOT_MESSAGE_BYTES)
-		return;
-	while (t->dropped < t->on_disk)
-		body_drop_block(t->body, t->dropped++);
-}
 
 void
 transaction_credit(struct transaction *t, size_t bytes)
@@ -388,11 +430,11 @@ transaction_stored_block(struct transaction *t, size_t credit, enum store_failur
 	}
 	t->on_disk++;
 	transaction_credit(t, credit);
-	drop_blocks(t);
+	/* Blocks of a body that is too large to stay leave memory as they come to be on disk. */
+	if (body_size(t->body) > QUEUE_HOT_MESSAGE_BYTES)
+		drop_blocks(t);
 	if (t->committed)
 		accept_when_blocks_are_stored(t);
-	else
-		set_reserved(t, QUEUE_WINDOW_BYTES + (t->handed - t->dropped) * BODY_BLOCK);
 }
 
 void

@@ -4,7 +4,9 @@
  * step of the committer; a large one streams to disk block by block under a sweep mark, so only COMMIT makes it exist.
  * DONE leaves when the commit is on disk; until then nobody was told 250.
  *
- * What a peer may have in flight is bounded: 64 KiB of each body without credit, and all bodies together.
+ * What a peer may have in flight is bounded: 64 KiB of each body without credit; and so is what all that comes in holds
+ * in memory together, recipients too. Who goes beyond that is refused, and comes again later. A share is left to users of
+ * this machine. A client that stalls holds little: when memory gets tight, its blocks that are on disk leave it.
  */
 #ifndef QUEUE_TRANSACTION_H
 #define QUEUE_TRANSACTION_H
@@ -37,11 +39,13 @@ struct transaction {
 	uint64_t last_ticket;
 	bool tickets_rise;   /* each one is above the one before: none was used twice */
 	uint64_t uncredited; /* bytes of the body that came and were not credited */
-	size_t reserved;     /* bytes counted against all bodies coming in */
-	size_t handed;       /* blocks given to the committer */
-	size_t on_disk;      /* of them */
-	size_t dropped;      /* of them, from memory */
-	unsigned pending;    /* steps with the committer */
+	size_t rcpts_bytes;
+	size_t reserved;  /* bytes counted against all that come in */
+	size_t handed;    /* blocks given to the committer */
+	size_t on_disk;   /* of them */
+	size_t dropped;   /* of them, from memory */
+	unsigned pending; /* steps with the committer */
+	bool local;       /* of a user of this machine; known with the first recipient */
 	bool streaming;
 	bool committed; /* COMMIT came */
 	bool dead;      /* refused or aborted: freed when no step is pending */

@@ -520,24 +520,110 @@ test_a_grant_that_is_half_used_brings_the_next(void **state)
 
 /* --- bounds --- */
 
+/* A client that stalls when all that may come without credit is there, but for less than a block, is on disk. */
 static void
-test_all_windows_together_are_bounded(void **state)
+test_who_stalls_does_not_stop_the_others(void **state)
 {
+	enum { STALLED = 1100, SENT = 49152 };
 	struct end *smtpd = join_smtpd(0);
-	unsigned n = 0;
+	char *bytes = malloc(SENT);
+	unsigned i;
 
 	(void)state;
-	for (;;) {
-		uint64_t id = smtpd->next_id++;
-		send_begin(smtpd, id);
+	assert_non_null(bytes);
+	for (i = 0; i < STALLED; i++) {
+		(void)stream(smtpd, SENT, bytes);
 		loop_turn();
-		settle_down();
-		if (has_heard(smtpd, PROTO_REFUSED_TYPE, id))
-			break;
-		assert_true(++n <= QUEUE_WINDOWS_BYTES / QUEUE_WINDOW_BYTES);
+		if (i % 64 == 0)
+			settle_down();
 	}
-	assert_int_equal(n, QUEUE_WINDOWS_BYTES / QUEUE_WINDOW_BYTES);
-	assert_true(transactions_bytes() <= QUEUE_WINDOWS_BYTES);
+	free(bytes);
+	settle_down();
+	assert_int_equal(transactions_count(), STALLED);
+	assert_false(has_heard(smtpd, PROTO_REFUSED_TYPE, 0));
+	assert_true(transactions_bytes() < QUEUE_INCOMING_TIGHT_BYTES + (QUEUE_INCOMING_TIGHT_BYTES >> 3));
+	(void)hear(smtpd, PROTO_DONE_TYPE, send_message(smtpd, "out/far.example", 1));
+	assert_false(smtpd->broke);
+}
+
+static void
+test_what_was_put_out_of_memory_comes_whole(void **state)
+{
+	enum { STALLED = 700, SENT = 49152 };
+	struct end *smtpd = join_smtpd(0);
+	char *bytes = malloc(SENT);
+	uint64_t first = smtpd->next_id, id;
+
+	(void)state;
+	assert_non_null(bytes);
+	while (smtpd->next_id < first + STALLED) {
+		(void)stream(smtpd, SENT, bytes);
+		settle_down();
+	}
+	for (id = first; id < first + STALLED; id++)
+		send_commit(smtpd, id, SENT);
+	(void)hear(smtpd, PROTO_DONE_TYPE, first + STALLED - 1);
+	settle_down();
+	for (id = first; id < first + STALLED; id += 50)
+		expect_text(id, bytes, SENT);
+	free(bytes);
+	assert_int_equal(transactions_bytes(), 0);
+	assert_int_equal(messages_stored(), STALLED);
+}
+
+static void
+send_local(struct end *smtpd, uint64_t id)
+{
+	struct msg_ticket ticket = ticket_for(id, 0, "out/far.example");
+
+	ticket.origin = S("local:1001");
+	ticket.owner = 1001;
+	send_begin(smtpd, id);
+	send_ticket(smtpd, id, &ticket);
+	SEND(smtpd->channel, BODY, body, id, .bytes = text);
+	send_commit(smtpd, id, text.len);
+}
+
+static void
+test_recipients_count_and_a_share_is_left_to_local_users(void **state)
+{
+	enum { RCPTS = 1000, LONG = 400 };
+	static char long_name[LONG];
+	struct end *smtpd = join_smtpd(0);
+	uint64_t id;
+	unsigned i, n;
+
+	(void)state;
+	memset(long_name, 'x', LONG);
+	for (n = 0; !has_heard(smtpd, PROTO_REFUSED_TYPE, 0); n++) {
+		struct msg_ticket ticket = ticket_for(smtpd->next_id, 0, "out/far.example");
+		ticket.recipient = ticket.forward_path = (struct str){ long_name, LONG };
+		send_begin(smtpd, smtpd->next_id++);
+		for (i = 0; i < RCPTS; i++) {
+			ticket.number = i;
+			send_ticket(smtpd, ticket.transaction, &ticket);
+		}
+		WAIT_FOR(channel_flush(smtpd->channel));
+		settle_down();
+		assert_true(n < QUEUE_INCOMING_BYTES / (RCPTS * 2 * LONG));
+	}
+	assert_true(transactions_bytes() <= QUEUE_INCOMING_BYTES - QUEUE_INCOMING_LOCAL_BYTES);
+	assert_true(transactions_bytes() > (QUEUE_INCOMING_BYTES - QUEUE_INCOMING_LOCAL_BYTES) / 10 * 9);
+	for (i = 0; i < RCPTS && transactions_bytes() < QUEUE_INCOMING_BYTES - QUEUE_INCOMING_LOCAL_BYTES; i++) {
+		struct msg_ticket ticket = ticket_for(smtpd->next_id, 0, "out/far.example");
+		ticket.recipient = ticket.forward_path = (struct str){ long_name, LONG };
+		send_begin(smtpd, smtpd->next_id);
+		send_ticket(smtpd, smtpd->next_id, &ticket);
+		WAIT_FOR(channel_flush(smtpd->channel));
+		settle_down();
+		if (has_heard(smtpd, PROTO_REFUSED_TYPE, smtpd->next_id++))
+			break;
+	}
+	id = send_message(smtpd, "out/far.example", 3);
+	assert_int_equal(hear(smtpd, PROTO_REFUSED_TYPE, id)->msg.refused.reason, PROTO_REFUSAL_TEMPORARY);
+	id = smtpd->next_id++;
+	send_local(smtpd, id);
+	(void)hear(smtpd, PROTO_DONE_TYPE, id);
 	assert_false(smtpd->broke);
 }
 
@@ -570,7 +656,9 @@ main(void)
 		TEST(test_ids_may_come_in_any_order_once),
 		TEST(test_ids_are_never_granted_twice),
 		TEST(test_a_grant_that_is_half_used_brings_the_next),
-		TEST(test_all_windows_together_are_bounded),
+		TEST(test_who_stalls_does_not_stop_the_others),
+		TEST(test_what_was_put_out_of_memory_comes_whole),
+		TEST(test_recipients_count_and_a_share_is_left_to_local_users),
 		TEST(test_room_is_told_at_the_beginning),
 	};
 
