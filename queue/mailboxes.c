@@ -16,6 +16,8 @@ enum mailbox_state {
 	MAILBOX_UP
 };
 
+enum { NUMBER_BITS = 20 }; /* of a number, that count; above them is the generation */
+
 struct mailbox {
 	TAILQ_ENTRY(mailbox) next;
 	uint64_t number; /* ours, for router and parent; the instance of the process */
@@ -35,11 +37,12 @@ static struct {
 } mailboxes;
 
 void
-mailboxes_init(void)
+mailboxes_init(uint64_t generation)
 {
 	TAILQ_INIT(&mailboxes.list);
 	TAILQ_INIT(&mailboxes.waiting);
 	mailboxes.count = 0;
+	mailboxes.last_number = generation << NUMBER_BITS & UINT32_MAX;
 }
 
 size_t
@@ -144,6 +147,26 @@ mailboxes_ask_router(void)
 			ask_router(m);
 }
 
+static struct mailbox *
+find(uint64_t number)
+{
+	struct mailbox *m;
+
+	TAILQ_FOREACH (m, &mailboxes.list, next)
+		if (m->number == number)
+			return m;
+	return NULL;
+}
+
+static uint64_t
+next_number(void)
+{
+	do
+		mailboxes.last_number = (mailboxes.last_number + 1) & UINT32_MAX;
+	while (mailboxes.last_number == 0 || find(mailboxes.last_number) != NULL);
+	return mailboxes.last_number;
+}
+
 static void
 start(struct destination *d, struct str user, struct str action)
 {
@@ -151,7 +174,7 @@ start(struct destination *d, struct str user, struct str action)
 
 	if (m == NULL)
 		fatal("out of memory");
-	m->number = ++mailboxes.last_number & UINT32_MAX;
+	m->number = next_number();
 	m->destination = d;
 	(void)str_copy(user, m->user, sizeof(m->user));
 	(void)str_copy(action, m->action, sizeof(m->action));
@@ -247,17 +270,6 @@ mailboxes_close_idle(void)
 }
 
 /* --- what the others say --- */
-
-static struct mailbox *
-find(uint64_t number)
-{
-	struct mailbox *m;
-
-	TAILQ_FOREACH (m, &mailboxes.list, next)
-		if (m->number == number)
-			return m;
-	return NULL;
-}
 
 bool
 mailbox_statement_answer(struct peer *peer, uint64_t id, const union proto_message *msg, int fd)

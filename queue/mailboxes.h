@@ -9,12 +9,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/process.h"
 #include "queue/destination.h"
 #include "queue/job.h"
 
-void mailboxes_init(void);
+/* generation: of this process. Processes of users are numbered apart from those that a former queue may have left. */
+void mailboxes_init(uint64_t generation);
 
 /*
  * The process for d's user, when it is ready for a job. Else NULL: it was asked for, or d waits for its turn to ask; d is

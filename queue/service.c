@@ -107,7 +107,7 @@ settle(const struct process_setup *setup, struct error *err)
 	again_init();
 	body_set_memory((size_t)setup->config->queue_memory);
 	destinations_init(QUEUE_CONCURRENCY_MAX, is_held);
-	mailboxes_init();
+	mailboxes_init(setup->generation);
 	dispatch_init();
 	room_init();
 	ids_init(next_id, clients_grant);

@@ -209,6 +209,31 @@ test_a_process_that_dies_is_started_again(void **state)
 	expect_consistent();
 }
 
+/* The process of the former queue may still be at work: the parent would refuse another of its number. */
+static void
+test_a_queue_that_starts_anew_gives_new_numbers(void **state)
+{
+	struct end *smtpd = join_smtpd(0), *router = world_join(PROTO_KIND_ROUTER, 0), *mailbox;
+	uint64_t before, after;
+
+	(void)state;
+	(void)store_one(smtpd, "local/joe");
+	before = give_statement(router, "joe");
+	mailbox = start_mailbox(before);
+	(void)hear(mailbox, PROTO_JOB_TYPE, 0);
+	world_stop();
+	world_start();
+	router = world_join(PROTO_KIND_ROUTER, 0);
+	after = give_statement(router, "joe");
+	assert_true(after != before && after > 0 && after <= UINT32_MAX);
+	world.generation = UINT64_MAX >> 1; /* what is left of it fits */
+	world_stop();
+	world_start();
+	router = world_join(PROTO_KIND_ROUTER, 0);
+	after = give_statement(router, "joe");
+	assert_true(after != before && after > 0 && after <= UINT32_MAX);
+}
+
 static void
 test_a_router_that_dies_is_asked_again(void **state)
 {
@@ -284,6 +309,7 @@ main(void)
 		TEST(test_a_process_without_a_mailbox_gets_no_second_job),
 		TEST(test_a_refused_start_bounces),
 		TEST(test_a_process_that_dies_is_started_again),
+		TEST(test_a_queue_that_starts_anew_gives_new_numbers),
 		TEST(test_a_router_that_dies_is_asked_again),
 		TEST(test_I01_a_statement_may_be_late_but_not_unasked),
 		TEST(test_a_user_who_is_gone_delays_the_mail),

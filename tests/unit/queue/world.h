@@ -57,6 +57,7 @@ static struct world {
 	struct end *ends[WORLD_ENDS_MAX];
 	size_t ends_count;
 	struct end parent;
+	uint64_t generation;
 	bool done;
 } world;
 
@@ -504,7 +505,7 @@ world_start(void)
 	core.config = &world.config;
 	core.tickets = seal_new((struct str){ key, sizeof(key) });
 	(void)snprintf(core.hostname, sizeof(core.hostname), "queue.example");
-	world.setup = (struct process_setup){ .config = &world.config };
+	world.setup = (struct process_setup){ .config = &world.config, .generation = ++world.generation };
 	world.done = false;
 	if (!service.settle(&world.setup, &err))
 		fail_msg("%s", err.text);
