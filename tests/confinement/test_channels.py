@@ -36,6 +36,8 @@ BODY = proto_wire.TYPES["BODY"]
 
 # An id that nobody has come to yet.
 NEVER = 0x7FFFFFFFFFFFFFFF
+# The number that a queue in its first life gives the first mailbox process (queue/mailboxes.c).
+FIRST_MAILBOX = (1 << 20) + 1
 
 # What anybody may do wrong on a channel, whatever the edge: (name, bytes).
 FRAMING = [
@@ -96,7 +98,7 @@ SAYINGS = [("smtpd", "queue", name, data) for name, data in FRAMING] + [
     ("router", "queue", "a route nobody asked for", frame("RCPT_VERDICT", 0, transaction=NEVER, number=0, code=250)),
     ("router", "queue", "a ticket nobody asked for", frame("RCPT_TICKET", 0, transaction=NEVER, ticket=b"x" * 40)),
     ("router", "queue", "a statement nobody asked for", frame("STATEMENT_ANSWER", NEVER, statement=b"x" * 40)),
-    ("router", "queue", "a statement given before", frame("STATEMENT_ANSWER", 1, statement=b"x" * 40)),
+    ("router", "queue", "a statement given before", frame("STATEMENT_ANSWER", FIRST_MAILBOX, statement=b"x" * 40)),
     ("queue", "smtpd", "credit for nothing", frame("CREDIT", NEVER, bytes=1)),
     ("queue", "smtpd", "done what was never begun", frame("DONE", NEVER)),
     ("queue", "smtpd", "a refusal of nothing", frame("REFUSED", NEVER, reason=0)),
@@ -217,7 +219,7 @@ def test_I01_a_statement_that_comes_too_late_does_nothing(scene):
     os.kill(first, signal.SIGKILL)
     postern.wait_until(lambda: not postern.alive(first), BACK_SECONDS, "the end of mailbox")
     scene.send()
-    hear_late(scene, "router", scene.pid("queue"), frame("STATEMENT_ANSWER", 1, statement=b"x" * 40))
+    hear_late(scene, "router", scene.pid("queue"), frame("STATEMENT_ANSWER", FIRST_MAILBOX, statement=b"x" * 40))
 
 
 TICKETS = [
