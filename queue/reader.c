@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,6 +13,7 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "queue/limits.h"
+#include "queue/thread.h"
 
 struct reader_request {
 	STAILQ_ENTRY(reader_request) next;
@@ -200,16 +200,7 @@ take_done(int fd, short what, void *arg)
 static void
 start_thread(struct reader *r)
 {
-	sigset_t all, before;
-
-	(void)sigfillset(&all);
-	(void)sigdelset(&all, SIGBUS);
-	(void)sigdelset(&all, SIGSEGV);
-	(void)sigdelset(&all, SIGSYS);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	if (pthread_create(&r->thread, NULL, run_thread, r) != 0)
-		fatal("cannot start the reader thread");
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	thread_start(&r->thread, run_thread, r);
 	/* What a thread calls while it begins is not in the filter that comes next. */
 	(void)pthread_mutex_lock(&r->lock);
 	while (!r->running)
