@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/log.h"
+#include "queue/arrival.h"
 #include "queue/clock.h"
 #include "queue/core.h"
 #include "queue/limits.h"
@@ -22,17 +23,6 @@ static size_t uncommitted_bytes; /* of blocks with the committer */
 /* --- on the committer's thread --- */
 
 static void
-put_pieces(struct store_txn *txn, uint64_t message, uint32_t sequence, struct str bytes)
-{
-	while (bytes.len > 0) {
-		struct str piece = { bytes.ptr, bytes.len < RECORD_PIECE_DATA ? bytes.len : RECORD_PIECE_DATA };
-		store_put_piece(txn, message, sequence++, piece);
-		bytes.ptr += piece.len;
-		bytes.len -= piece.len;
-	}
-}
-
-static void
 run_block(struct store_txn *txn, struct step *step)
 {
 	const struct block_step *b = (struct block_step *)step;
@@ -41,64 +31,94 @@ run_block(struct store_txn *txn, struct step *step)
 	if (!store_has_pieces(txn, b->transaction->id, b->sequence))
 		return;
 	store_mark_sweep(txn, b->transaction->id);
-	put_pieces(txn, b->transaction->id, b->sequence, b->bytes);
+	arrival_put_body(txn, b->transaction->id, b->sequence, b->bytes);
 }
 
-static void
-put_message(struct store_txn *txn, const struct transaction *t)
+static struct transaction *
+of_step(struct step *step)
 {
-	const struct record_message message = {
-		.reverse_path = t->reverse_path,
-		.size = body_size(t->body),
-		.created_ms = (uint64_t)t->created_ms,
-		.expires_ms = t->expires_ms,
-		.body = t->body_type,
-		.origin = t->origin,
-		.owner = t->owner,
-		.recipients = t->rcpts_count,
-		.preamble = body_preamble(t->body),
-	};
-	const struct record_history history = {
-		.from = t->reverse_path,
-		.to = STAILQ_FIRST(&t->rcpts)->forward_path,
-		.size = message.size + message.preamble.len,
-		.origin = t->origin,
-	};
-
-	store_put_message(txn, t->id, &message);
-	store_put_history(txn, (uint64_t)t->due_us, t->id, 0, EVENT_ACCEPTED, &history);
+	return (struct transaction *)(void *)((char *)step - offsetof(struct transaction, taking.step));
 }
 
-static void
-put_rcpt(struct store_txn *txn, const struct transaction *t, struct rcpt *r)
+static struct arrival
+arrival_of(const struct transaction *t)
 {
-	const struct record_recipient record = {
-		.kind = r->kind,
-		.forward_path = r->forward_path,
-		.recipient = r->recipient,
-		.user = r->user,
-		.action = r->action,
-		.destination = r->destination_id = store_destination(txn, r->kind, r->destination),
+	return (struct arrival){
+		.message = t->id,
 		.due_us = (uint64_t)t->due_us,
-		.expires_ms = (uint64_t)r->expires_ms,
+		.to = STAILQ_FIRST(&t->rcpts)->forward_path,
+		.record = {
+			.reverse_path = t->reverse_path,
+			.size = body_size(t->body),
+			.created_ms = (uint64_t)t->created_ms,
+			.expires_ms = t->expires_ms,
+			.body = t->body_type,
+			.origin = t->origin,
+			.owner = t->owner,
+			.recipients = t->rcpts_count,
+			.preamble = body_preamble(t->body),
+		},
 	};
+}
 
-	store_put_recipient(txn, t->id, r->number, &record);
+static struct arrival_rcpt
+arrival_of_rcpt(const struct transaction *t, const struct rcpt *r)
+{
+	return (struct arrival_rcpt){
+		.number = r->number,
+		.destination = r->destination,
+		.record = {
+			.kind = r->kind,
+			.forward_path = r->forward_path,
+			.recipient = r->recipient,
+			.user = r->user,
+			.action = r->action,
+			.due_us = (uint64_t)t->due_us,
+			.expires_ms = (uint64_t)r->expires_ms,
+		},
+	};
 }
 
 static void
 run_message(struct store_txn *txn, struct step *step)
 {
-	struct transaction *t = (struct transaction *)(void *)((char *)step - offsetof(struct transaction, step));
+	struct transaction *t = of_step(step);
+	const struct arrival arrival = arrival_of(t);
+	struct arrival_rcpt rcpt;
 	struct rcpt *r;
 	size_t i;
 
 	for (i = t->handed; i < body_blocks(t->body); i++)
-		put_pieces(txn, t->id, (uint32_t)(i * BODY_BLOCK_PIECES), body_block(t->body, i));
-	put_message(txn, t);
-	STAILQ_FOREACH (r, &t->rcpts, next)
-		put_rcpt(txn, t, r);
-	store_put_meta(txn, STORE_META_ACCEPTED, store_get_meta(txn, STORE_META_ACCEPTED) + 1);
+		arrival_put_body(txn, t->id, (uint32_t)(i * BODY_BLOCK_PIECES), body_block(t->body, i));
+	arrival_put(txn, &arrival);
+	STAILQ_FOREACH (r, &t->rcpts, next) {
+		rcpt = arrival_of_rcpt(t, r);
+		r->destination_id = arrival_put_rcpt(txn, t->id, &rcpt);
+	}
+}
+
+/* --- on the intake's thread --- */
+
+static size_t
+compose_entry(struct taking *taking, struct str parts[INTAKE_PARTS_MAX])
+{
+	struct transaction *t = of_step(&taking->step);
+	const struct arrival arrival = arrival_of(t);
+	struct arrival_rcpt rcpt;
+	const struct rcpt *r;
+	size_t i, n = 0;
+
+	if (1 + body_blocks(t->body) > INTAKE_PARTS_MAX || !arrival_encode(&arrival, &t->envelope))
+		return 0;
+	STAILQ_FOREACH (r, &t->rcpts, next) {
+		rcpt = arrival_of_rcpt(t, r);
+		if (!arrival_encode_rcpt(&rcpt, &t->envelope))
+			return 0;
+	}
+	parts[n++] = buf_str(&t->envelope);
+	for (i = 0; i < body_blocks(t->body); i++)
+		parts[n++] = body_block(t->body, i);
+	return n;
 }
 
 /* --- in the loop --- */
@@ -210,7 +230,7 @@ log_accepted(const struct transaction *t)
 static void
 message_done(struct step *step, enum store_failure failure)
 {
-	struct transaction *t = (struct transaction *)(void *)((char *)step - offsetof(struct transaction, step));
+	struct transaction *t = of_step(step);
 
 	if (failure == STORE_OK) {
 		core.counters.accepted_messages++;
@@ -218,6 +238,15 @@ message_done(struct step *step, enum store_failure failure)
 		load_message(t);
 	}
 	transaction_stored(t, failure);
+}
+
+static void
+message_kept(struct taking *taking)
+{
+	struct transaction *t = of_step(&taking->step);
+
+	buf_clear(&t->envelope);
+	transaction_kept(t);
 }
 
 void
@@ -230,9 +259,14 @@ accept_message(struct transaction *t)
 	STAILQ_FOREACH (r, &t->rcpts, next)
 		if ((uint64_t)r->expires_ms > t->expires_ms)
 			t->expires_ms = (uint64_t)r->expires_ms;
-	t->step = (struct step){ .kind = STEP_ACCEPT,
-		.bytes = body_text_size(t->body) - t->handed * BODY_BLOCK,
-		.run = run_message,
-		.done = message_done };
-	committer_add(core.committer, &t->step);
+	t->taking = (struct taking){ .step = { .kind = STEP_ACCEPT,
+					 .bytes = body_text_size(t->body) - t->handed * BODY_BLOCK,
+					 .run = run_message,
+					 .done = message_done },
+		.compose = compose_entry,
+		.kept = message_kept };
+	if (t->handed == 0 && intake_journals(core.intake, body_text_size(t->body), t->rcpts_count))
+		intake_take(core.intake, &t->taking);
+	else
+		committer_add(core.committer, &t->taking.step);
 }

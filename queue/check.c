@@ -12,6 +12,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "queue/arrival.h"
 #include "queue/store.h"
 
 static void
@@ -53,7 +54,7 @@ approach(const char *spool, uint64_t *size, struct error *err)
 static struct store *
 open_spool(const char *spool, struct error *err)
 {
-	struct store_options options = { .size_max = (uint64_t)64 << 30 };
+	struct store_options options = { .size_max = (uint64_t)64 << 30, .replay = arrival_replay };
 	uint64_t size = 0;
 
 	if (!approach(spool, &size, err))

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +12,9 @@
 
 #include "common/log.h"
 #include "common/loop.h"
+#include "queue/journal.h"
 #include "queue/limits.h"
+#include "queue/thread.h"
 
 enum { STEP_ROOM_BYTES = 2048 /* what a step that accepts writes beside the body, about */ };
 
@@ -32,6 +33,7 @@ struct committer {
 	bool told_failed;
 	bool told_no_room; /* the loop's: said once, until there is room again */
 	_Atomic uint64_t commits;
+	_Atomic uint64_t kept_bytes;
 	pthread_mutex_t lock;    /* of all that follows, up to the thread's own */
 	pthread_cond_t work;     /* for the thread: steps, or stop */
 	pthread_cond_t finished; /* for committer_free */
@@ -41,11 +43,15 @@ struct committer {
 	bool hurry;              /* nothing waits for company any more */
 	bool running;            /* the thread has begun */
 	bool stop;
+	struct timespec taken_at;   /* the last batch */
 	struct timespec lazy_until; /* when the queue is taken though all in it is lazy */
 	struct steps done;
 	struct error err; /* of the last failure; empty: none since it was told */
 	/* the thread's own */
 	bool failed;
+	bool holding;               /* a step of STEP_KEPT found no room: none behind it goes before it */
+	struct steps held;          /* those, in their order */
+	struct timespec held_until; /* when they are tried again */
 };
 
 static void
@@ -85,6 +91,23 @@ keep_error(struct committer *c, const struct error *err)
 	(void)pthread_mutex_unlock(&c->lock);
 }
 
+/* That there is no room for it is said; what is in the journal is held with all that follows there. */
+static void
+refuse(struct committer *c, struct step *step)
+{
+	step->failure = STORE_NO_ROOM;
+	if (step->kind == STEP_KEPT)
+		c->holding = true;
+}
+
+static void
+hold_back(struct committer *c, struct step *step, size_t count)
+{
+	for (; c->holding && count > 0; count--, step = step->next)
+		if (step->kind == STEP_KEPT)
+			step->failure = STORE_NO_ROOM;
+}
+
 static bool
 any_to_run(const struct step *step, size_t count)
 {
@@ -104,8 +127,10 @@ attempt(struct committer *c, struct step *step, size_t count, struct step **culp
 	enum store_failure failure = STORE_FAILED;
 	struct error err = { 0 };
 	struct store_txn *txn;
+	uint64_t entry = 0;
 
 	*culprit = NULL;
+	hold_back(c, step, count);
 	if (!any_to_run(step, count))
 		return STORE_OK;
 	txn = store_begin(c->store, &err);
@@ -117,10 +142,16 @@ attempt(struct committer *c, struct step *step, size_t count, struct step **culp
 		if (step->failure != STORE_OK)
 			continue;
 		step->run(txn, step);
+		if (step->kind == STEP_KEPT)
+			entry = step->entry;
 		if (store_given_up(txn))
 			*culprit = step;
 	}
+	if (entry != 0)
+		store_put_meta(txn, STORE_META_JOURNAL, entry);
 	if (store_commit(txn, &failure, &err)) {
+		if (entry != 0)
+			journal_applied(store_journal(c->store), entry);
 		atomic_fetch_add(&c->commits, 1);
 		return STORE_OK;
 	}
@@ -180,10 +211,10 @@ commit_batch(struct committer *c, struct steps *batch)
 			break;
 		case STORE_NO_ROOM:
 			if (culprit != NULL && refusals++ < COMMITTER_REFUSALS_MAX) {
-				culprit->failure = STORE_NO_ROOM;
+				refuse(c, culprit);
 			} else if (!refuse_accepts(at, part)) {
 				if (part == 1)
-					at->failure = STORE_NO_ROOM;
+					refuse(c, at);
 				part = (part + 1) / 2;
 			}
 			break;
@@ -201,20 +232,47 @@ look_for_room(struct committer *c, struct steps *batch)
 	size_t accepts = 0;
 
 	for (step = batch->first; step != NULL; step = step->next) {
-		if (step->kind != STEP_ACCEPT)
+		if (step->kind != STEP_ACCEPT && step->kind != STEP_KEPT)
 			continue;
-		bytes += step->bytes;
-		accepts++;
+		bytes += step->bytes + STEP_ROOM_BYTES;
+		accepts += step->kind == STEP_ACCEPT;
 	}
-	if (accepts == 0 || c->failed || store_prepare(c->store, bytes + accepts * STEP_ROOM_BYTES))
+	if (bytes == 0 || c->failed || store_prepare(c->store, bytes) || accepts == 0)
 		return;
 	error_set(
-	    &err, ERROR_TEMPORARY, "no room for %zu steps with %llu bytes of mail", accepts, (unsigned long long)bytes);
+	    &err, ERROR_TEMPORARY, "no room for %zu steps that want %llu bytes", accepts, (unsigned long long)bytes);
 	keep_error(c, &err);
 	(void)refuse_accepts(batch->first, batch->count);
 }
 
 /* --- the thread: waiting for work --- */
+
+static struct timespec
+after_ms(struct timespec t, long ms)
+{
+	t.tv_sec += ms / 1000;
+	t.tv_nsec += ms % 1000 * 1000000L;
+	if (t.tv_nsec >= 1000000000L) {
+		t.tv_nsec -= 1000000000L;
+		t.tv_sec++;
+	}
+	return t;
+}
+
+static bool
+is_before(struct timespec a, struct timespec b)
+{
+	return a.tv_sec != b.tv_sec ? a.tv_sec < b.tv_sec : a.tv_nsec < b.tv_nsec;
+}
+
+static struct timespec
+now(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return t;
+}
 
 static bool
 is_due(const struct committer *c)
@@ -223,29 +281,31 @@ is_due(const struct committer *c)
 	    c->queue_bytes >= COMMITTER_BATCH_BYTES;
 }
 
-/* Waits, with the lock held, until there is a batch to do; false: the end. */
+/* Waits, with the lock held, until something is added or the time has come. */
+static void
+wait_until(struct committer *c, const struct timespec *until)
+{
+	(void)pthread_cond_timedwait(&c->work, &c->lock, until);
+}
+
+/* Likewise until there is a batch to do; false: the end. */
 static bool
 wait_for_work(struct committer *c)
 {
 	for (;;) {
-		if (c->queue.first == NULL) {
-			if (c->stop)
-				return false;
-			(void)pthread_cond_wait(&c->work, &c->lock);
-		} else if (is_due(c) || pthread_cond_timedwait(&c->work, &c->lock, &c->lazy_until) == ETIMEDOUT) {
+		if (c->held.first != NULL && (c->hurry || !is_before(now(), c->held_until)))
 			return true;
+		if (c->queue.first != NULL) {
+			if (is_due(c) || !is_before(now(), c->lazy_until))
+				return true;
+			wait_until(c, &c->lazy_until);
+		} else if (c->held.first != NULL) {
+			wait_until(c, &c->held_until);
+		} else if (c->stop) {
+			return false;
+		} else {
+			(void)pthread_cond_wait(&c->work, &c->lock);
 		}
-	}
-}
-
-static void
-lazy_time(struct committer *c)
-{
-	(void)clock_gettime(CLOCK_MONOTONIC, &c->lazy_until);
-	c->lazy_until.tv_nsec += COMMITTER_LAZY_MS * 1000000L;
-	if (c->lazy_until.tv_nsec >= 1000000000L) {
-		c->lazy_until.tv_nsec -= 1000000000L;
-		c->lazy_until.tv_sec++;
 	}
 }
 
@@ -259,22 +319,59 @@ take_first(struct committer *c, struct steps *batch, size_t *bytes)
 		c->queue.end = &c->queue.first;
 	c->queue.count--;
 	c->queue_bytes -= step->bytes;
-	c->queue_waited_for -= step->kind != STEP_LAZY;
+	c->queue_waited_for -= step->kind < STEP_LAZY;
 	*bytes += step->bytes;
 	steps_add(batch, step);
+}
+
+/* What was held goes before what came behind it, when its time has come. */
+static void
+take_held(struct committer *c, struct steps *batch, size_t *bytes)
+{
+	const struct step *step;
+
+	if (c->held.first == NULL || (!c->hurry && is_before(c->taken_at, c->held_until)))
+		return;
+	c->holding = false;
+	for (step = c->held.first; step != NULL; step = step->next)
+		*bytes += step->bytes;
+	steps_move(batch, &c->held);
 }
 
 /* In order, so that steps see each other's writes: lazy ones go with what somebody waits for. */
 static void
 take_batch(struct committer *c, struct steps *batch)
 {
+	struct step *step;
 	size_t bytes = 0;
 
 	steps_init(batch);
-	do
-		take_first(c, batch, &bytes);
+	c->taken_at = now();
+	take_held(c, batch, &bytes);
+	for (step = batch->first; step != NULL; step = step->next)
+		step->failure = STORE_OK;
 	while (c->queue.first != NULL && batch->count < COMMITTER_BATCH_STEPS && bytes < COMMITTER_BATCH_BYTES &&
-	    bytes + c->queue.first->bytes <= COMMITTER_BATCH_BYTES);
+	    (batch->count == 0 || bytes + c->queue.first->bytes <= COMMITTER_BATCH_BYTES))
+		take_first(c, batch, &bytes);
+}
+
+/* What the journal has and there is no room for stays, but at the end: the next start has it again. */
+static void
+hold(struct committer *c, struct steps *batch)
+{
+	struct steps all;
+	struct step *step, *next;
+
+	if (!c->holding || c->hurry)
+		return;
+	steps_init(&all);
+	steps_move(&all, batch);
+	for (step = all.first; step != NULL; step = next) {
+		next = step->next;
+		steps_add(step->kind == STEP_KEPT && step->failure == STORE_NO_ROOM ? &c->held : batch, step);
+	}
+	if (c->held.first != NULL && !is_before(c->taken_at, c->held_until))
+		c->held_until = after_ms(c->taken_at, COMMITTER_HELD_MS);
 }
 
 static void
@@ -300,6 +397,7 @@ run(void *arg)
 		look_for_room(c, &batch);
 		commit_batch(c, &batch);
 		(void)pthread_mutex_lock(&c->lock);
+		hold(c, &batch);
 		steps_move(&c->done, &batch);
 		(void)pthread_cond_signal(&c->finished);
 		wake_loop(c);
@@ -342,6 +440,8 @@ run_done(struct committer *c)
 	for (step = done.first; step != NULL; step = next) {
 		next = step->next;
 		c->pending--;
+		if (step->kind == STEP_KEPT)
+			atomic_fetch_sub(&c->kept_bytes, step->bytes);
 		step->done(step, step->failure);
 	}
 }
@@ -356,20 +456,10 @@ on_wake(int fd, short what, void *arg)
 	run_done(arg);
 }
 
-/* Signals are the loop's. */
 static void
 start_thread(struct committer *c)
 {
-	sigset_t all, before;
-
-	(void)sigfillset(&all);
-	(void)sigdelset(&all, SIGBUS);
-	(void)sigdelset(&all, SIGSEGV);
-	(void)sigdelset(&all, SIGSYS);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	if (pthread_create(&c->thread, NULL, run, c) != 0)
-		fatal("cannot start the committer's thread");
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	thread_start(&c->thread, run, c);
 	/* What a thread calls while it begins is not in the filter that comes next. */
 	(void)pthread_mutex_lock(&c->lock);
 	while (!c->running)
@@ -388,6 +478,7 @@ committer_new(struct store *store)
 	c->store = store;
 	steps_init(&c->queue);
 	steps_init(&c->done);
+	steps_init(&c->held);
 	if (pthread_condattr_init(&attributes) != 0 || pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) != 0 ||
 	    pthread_cond_init(&c->work, &attributes) != 0 || pthread_cond_init(&c->finished, NULL) != 0 ||
 	    pthread_mutex_init(&c->lock, NULL) != 0)
@@ -409,14 +500,16 @@ committer_add(struct committer *c, struct step *step)
 
 	step->failure = STORE_OK;
 	c->pending++;
+	if (step->kind == STEP_KEPT)
+		atomic_fetch_add(&c->kept_bytes, step->bytes);
 	(void)pthread_mutex_lock(&c->lock);
 	was_empty = c->queue.first == NULL;
 	was_due = is_due(c);
 	if (was_empty)
-		lazy_time(c);
+		c->lazy_until = after_ms(c->taken_at, COMMITTER_LAZY_MS);
 	steps_add(&c->queue, step);
 	c->queue_bytes += step->bytes;
-	c->queue_waited_for += step->kind != STEP_LAZY;
+	c->queue_waited_for += step->kind < STEP_LAZY;
 	if (was_empty || (!was_due && is_due(c)))
 		(void)pthread_cond_signal(&c->work);
 	(void)pthread_mutex_unlock(&c->lock);
@@ -426,6 +519,12 @@ size_t
 committer_pending(const struct committer *c)
 {
 	return c->pending;
+}
+
+uint64_t
+committer_kept_bytes(const struct committer *c)
+{
+	return atomic_load(&c->kept_bytes);
 }
 
 uint64_t

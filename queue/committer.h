@@ -7,7 +7,8 @@
  *
  * When a commit fails for want of room, or of memory, the batch is done again without the steps that need room
  * (STEP_ACCEPT): those hear STORE_NO_ROOM, deliveries and deletes go on. Where not even those find room they hear it
- * too, and are handed over again (again.h). When it fails otherwise all hear STORE_FAILED, and the process then ends.
+ * too, and are handed over again (again.h); mail that the journal has is held here, in its order. When it fails
+ * otherwise all hear STORE_FAILED, and the process then ends.
  */
 #ifndef QUEUE_COMMITTER_H
 #define QUEUE_COMMITTER_H
@@ -20,12 +21,14 @@
 
 #define COMMITTER_BATCH_BYTES (4 * 1024 * 1024) /* of bodies */
 #define COMMITTER_BATCH_STEPS 4096
-#define COMMITTER_LAZY_MS     20 /* how long a step that nobody waits for may wait for company */
+#define COMMITTER_LAZY_MS     20   /* between commits of steps that nobody waits for: they wait for company */
+#define COMMITTER_HELD_MS     1000 /* between attempts with mail that the journal has, and the disk no room for */
 
 enum step_kind {
 	STEP_ACCEPT, /* adds mail: may be refused for want of room; somebody waits for it */
 	STEP_URGENT, /* somebody waits for it */
-	STEP_LAZY    /* results, history: may wait COMMITTER_LAZY_MS for company */
+	STEP_LAZY,   /* results, history: may wait COMMITTER_LAZY_MS for company */
+	STEP_KEPT    /* mail that the journal has: it waits likewise, and is never refused for want of room */
 };
 
 struct step;
@@ -39,6 +42,7 @@ struct step {
 	size_t bytes; /* of body data it writes: counts towards the batch's limit */
 	step_run_fn *run;
 	step_done_fn *done;
+	uint64_t entry; /* of the journal, STEP_KEPT: they come in rising order */
 	/* the committer's */
 	struct step *next;
 	enum store_failure failure;
@@ -63,6 +67,9 @@ void committer_add(struct committer *c, struct step *step);
 
 /* Steps handed over and not yet done: what is not yet on disk. */
 size_t committer_pending(const struct committer *c);
+
+/* Bytes of mail that the journal has and the store does not have yet. On any thread. */
+uint64_t committer_kept_bytes(const struct committer *c);
 
 /* Transactions committed so far: against the number of steps it says how well they share them. */
 uint64_t committer_commits(const struct committer *c);

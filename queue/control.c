@@ -17,7 +17,7 @@
 #include "queue/outcome.h"
 #include "queue/transaction.h"
 
-enum request_kind { REQUEST_LIST, REQUEST_READ, REQUEST_SCHEDULE, REQUEST_REMOVE };
+enum request_kind { REQUEST_STATUS, REQUEST_LIST, REQUEST_READ, REQUEST_SCHEDULE, REQUEST_REMOVE };
 
 /* A request that takes more than one turn. */
 struct request {
@@ -36,8 +36,11 @@ struct request {
 	unsigned pending; /* outcomes on their way to disk */
 	bool finished;    /* nothing more is looked at */
 	bool unreadable;  /* because what comes next cannot be read */
+	uint64_t offset;  /* of the text that is read */
 	struct reader_request *reading;
 	struct loop_timer timer;
+	struct step barrier;
+	loop_timer_fn *begin; /* when the barrier is on disk; NULL: has begun */
 	char by[PROTO_NAME_MAX + 1];
 };
 
@@ -86,39 +89,6 @@ send_stored(struct peer *peer, uint64_t id)
 	store_read_end(txn);
 }
 
-bool
-control_status(struct peer *peer, uint64_t id, const union proto_message *msg, int fd)
-{
-	const struct {
-		const char *name;
-		uint64_t value;
-	} rows[] = {
-#define C(member, name) { name, core.counters.member },
-		COUNTERS(C)
-#undef C
-		    { "scheduler.envelope.inflight", core.running },
-		{ "mda.running", mailboxes_count() },
-		{ "queue.destinations", destinations_count() },
-		{ "queue.loaded", deliveries_loaded() },
-		{ "queue.hot.bytes", body_kept_bytes() },
-		{ "queue.incoming", transactions_count() },
-		{ "queue.incoming.bytes", transactions_bytes() },
-		{ "queue.commits", committer_commits(core.committer) },
-		{ "queue.uncommitted", committer_pending(core.committer) },
-		{ "queue.unrecorded", again_count() },
-		{ "queue.room.bytes", store_room(core.store) },
-	};
-	size_t i;
-
-	(void)msg;
-	(void)fd;
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		send_value(peer, id, rows[i].name, rows[i].value);
-	send_stored(peer, id);
-	answer(peer, id, true, 0, "");
-	return true;
-}
-
 /* --- requests --- */
 
 static void
@@ -159,6 +129,13 @@ new_request(
 	return q;
 }
 
+/* Such a request is of no use without who asked. */
+static bool
+asks_only(const struct request *q)
+{
+	return q->kind == REQUEST_STATUS || q->kind == REQUEST_LIST || q->kind == REQUEST_READ;
+}
+
 void
 control_gone(struct peer *peer)
 {
@@ -169,9 +146,88 @@ control_gone(struct peer *peer)
 		if (q->peer != peer)
 			continue;
 		q->peer = NULL;
-		if (q->kind == REQUEST_LIST || q->kind == REQUEST_READ)
+		if (asks_only(q) && q->begin == NULL)
 			free_request(q);
 	}
+}
+
+/* --- what was accepted before the question is in the answer --- */
+
+static void
+run_nothing(struct store_txn *txn, struct step *step)
+{
+	(void)txn;
+	(void)step;
+}
+
+static void
+passed_barrier(struct step *step, enum store_failure failure)
+{
+	struct request *q = (struct request *)(void *)((char *)step - offsetof(struct request, barrier));
+	loop_timer_fn *begin = q->begin;
+
+	(void)failure;
+	q->begin = NULL;
+	if (q->peer == NULL && asks_only(q))
+		free_request(q);
+	else
+		begin(q);
+}
+
+/* The journal may have mail that the store gets in a moment. */
+static void
+begin(struct request *q, loop_timer_fn *step)
+{
+	if (committer_kept_bytes(core.committer) == 0) {
+		step(q);
+		return;
+	}
+	q->begin = step;
+	q->barrier = (struct step){ .kind = STEP_URGENT, .run = run_nothing, .done = passed_barrier };
+	committer_add(core.committer, &q->barrier);
+}
+
+static void
+status_step(void *arg)
+{
+	struct request *q = arg;
+	const struct {
+		const char *name;
+		uint64_t value;
+	} rows[] = {
+#define C(member, name) { name, core.counters.member },
+		COUNTERS(C)
+#undef C
+		    { "scheduler.envelope.inflight", core.running },
+		{ "mda.running", mailboxes_count() },
+		{ "queue.destinations", destinations_count() },
+		{ "queue.loaded", deliveries_loaded() },
+		{ "queue.hot.bytes", body_kept_bytes() },
+		{ "queue.incoming", transactions_count() },
+		{ "queue.incoming.bytes", transactions_bytes() },
+		{ "queue.commits", committer_commits(core.committer) },
+		{ "queue.uncommitted", committer_pending(core.committer) },
+		{ "queue.unrecorded", again_count() },
+		{ "queue.room.bytes", store_room(core.store) },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		send_value(q->peer, q->id, rows[i].name, rows[i].value);
+	send_stored(q->peer, q->id);
+	finish(q, true, "");
+}
+
+bool
+control_status(struct peer *peer, uint64_t id, const union proto_message *msg, int fd)
+{
+	struct request *q = new_request(peer, id, REQUEST_STATUS, PROTO_OWNER_ANY, 0, status_step);
+
+	(void)msg;
+	(void)fd;
+	if (q != NULL)
+		begin(q, status_step);
+	return true;
 }
 
 static bool
@@ -267,7 +323,7 @@ control_list(struct peer *peer, uint64_t id, const union proto_message *msg, int
 	q->at = list->after_message;
 	q->within = list->after_message != 0;
 	q->from = q->within ? (uint32_t)list->after_number + 1 : 0;
-	list_step(q);
+	begin(q, list_step);
 	return true;
 }
 
@@ -287,28 +343,35 @@ read_done(void *arg, const struct reader_piece *piece)
 	free_request(q);
 }
 
+static void
+read_step(void *arg)
+{
+	struct request *q = arg;
+	struct record_message record;
+	struct error err;
+	struct store_txn *txn = store_read(core.store, &err);
+	bool mine =
+	    txn != NULL && store_get_message(txn, q->message, &record, &err) == STORE_FOUND && is_owned(q, &record);
+
+	if (txn != NULL)
+		store_read_end(txn);
+	if (mine)
+		q->reading = reader_ask(core.reader, q->message, q->offset, PROTO_CHUNK_MAX, read_done, q);
+	else
+		finish(q, false, "no such message");
+}
+
 bool
 control_read(struct peer *peer, uint64_t id, const union proto_message *msg, int fd)
 {
 	const struct msg_queue_read *read = &msg->queue_read;
-	struct request *q = new_request(peer, id, REQUEST_READ, read->owner, read->message, NULL);
-	struct record_message record;
-	struct error err;
-	struct store_txn *txn;
-	bool mine;
+	struct request *q = new_request(peer, id, REQUEST_READ, read->owner, read->message, read_step);
 
 	(void)fd;
 	if (q == NULL)
 		return true;
-	txn = store_read(core.store, &err);
-	mine =
-	    txn != NULL && store_get_message(txn, read->message, &record, &err) == STORE_FOUND && is_owned(q, &record);
-	if (txn != NULL)
-		store_read_end(txn);
-	if (mine)
-		q->reading = reader_ask(core.reader, read->message, read->offset, PROTO_CHUNK_MAX, read_done, q);
-	else
-		finish(q, false, "no such message");
+	q->offset = read->offset;
+	begin(q, read_step);
 	return true;
 }
 
@@ -467,7 +530,7 @@ control_schedule(struct peer *peer, uint64_t id, const union proto_message *msg,
 
 	(void)fd;
 	if (q != NULL)
-		change_step(q);
+		begin(q, change_step);
 	return true;
 }
 
@@ -481,6 +544,6 @@ control_remove(struct peer *peer, uint64_t id, const union proto_message *msg, i
 	if (q == NULL)
 		return true;
 	(void)str_copy(remove->by, q->by, sizeof(q->by));
-	change_step(q);
+	begin(q, change_step);
 	return true;
 }

@@ -11,8 +11,8 @@
 
 #include "common/config.h"
 #include "common/seal.h"
-#include "queue/committer.h"
 #include "queue/destination.h"
+#include "queue/intake.h"
 #include "queue/reader.h"
 #include "queue/schedule.h"
 #include "queue/store.h"
@@ -49,6 +49,7 @@ struct core {
 	const struct config *config;
 	struct store *store;
 	struct committer *committer;
+	struct intake *intake;
 	struct reader *reader;
 	struct seal *tickets;
 	struct schedule_rules rules;

@@ -29,6 +29,19 @@
 	L(STORE_STATE_KEY_MAX,         400,      "bytes of the kind and of the key of a small thing kept for another process") \
 	L(STORE_STATE_VALUE_MAX,       61440,    "bytes of such a thing") \
 	L(STORE_ARENA_CHUNK_BYTES,     65536,    "bytes of records copied out of a write transaction, per step of growth") \
+	/* the journal */ \
+	L(JOURNAL_HALF_BYTES,          16777216, "bytes of each half of the journal") \
+	L(JOURNAL_HALF_LEAST,          1048576,  "likewise where there is little room") \
+	L(JOURNAL_HALF_MAX,            1073741824, "likewise of a journal that is there already") \
+	L(JOURNAL_SHARE,               128,      "that part of the file system is a half at most") \
+	L(JOURNAL_BATCH_BYTES,         1048576,  "bytes of the journal that are written and synced at once") \
+	L(JOURNAL_BATCH_ENTRIES,       256,      "messages in it") \
+	L(JOURNAL_BATCH_PARTS,         1000,     "pieces of memory it is gathered from") \
+	L(JOURNAL_ZEROS_BYTES,         65536,    "bytes written at once into a journal that is made") \
+	L(JOURNAL_TAKEOVER_BYTES,      4194304,  "bytes of the journal taken over in one transaction at start") \
+	L(JOURNAL_MESSAGE_BYTES,       65536,    "size of a message that goes through the journal") \
+	L(JOURNAL_RCPTS_MAX,           100,      "likewise its recipients") \
+	L(JOURNAL_ROOM_FACTOR,         3,        "room on the disk for each byte of the journal that is not in the store") \
 	L(COMMITTER_REFUSALS_MAX,      8,        "steps of a batch that may give up by themselves before all that need room are refused") \
 	/* accepting */ \
 	L(QUEUE_GRANT_IDS,             1048576,  "message ids granted to a smtpd at once") \

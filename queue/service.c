@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "queue/again.h"
+#include "queue/arrival.h"
 #include "queue/clock.h"
 #include "queue/control.h"
 #include "queue/core.h"
@@ -89,7 +90,9 @@ read_next_id(uint64_t *out, struct error *err)
 static bool
 settle(const struct process_setup *setup, struct error *err)
 {
-	const struct store_options options = { .size_max = setup->config->queue_size, .name = setup->config->spool };
+	const struct store_options options = {
+		.size_max = setup->config->queue_size, .name = setup->config->spool, .replay = arrival_replay
+	};
 	uint64_t next_id;
 
 	/* Few threads that seldom allocate together: one arena keeps no second heap. Fixed limits: memory goes back. */
@@ -103,6 +106,7 @@ settle(const struct process_setup *setup, struct error *err)
 	if (core.store == NULL || !read_next_id(&next_id, err))
 		return false;
 	core.committer = committer_new(core.store);
+	core.intake = intake_new(core.store, core.committer);
 	core.reader = reader_new(core.store);
 	again_init();
 	body_set_memory((size_t)setup->config->queue_memory);
@@ -148,6 +152,7 @@ service_close(void)
 	if (core.store == NULL)
 		return;
 	reader_free(core.reader);
+	intake_free(core.intake);
 	committer_free(core.committer);
 	store_close(core.store);
 }

@@ -280,7 +280,7 @@ store_open(const char *dir, const struct store_options *options, struct error *e
 		return NULL;
 	}
 	store_room_init(s, options->prealloc_step);
-	if (!open_databases(s, err)) {
+	if (!open_databases(s, err) || (options->replay != NULL && !store_journal_open(s, options->replay, err))) {
 		store_close(s);
 		return NULL;
 	}
@@ -302,6 +302,7 @@ store_close(struct store *s)
 	txn_free(s->writer);
 	if (s->env != NULL)
 		mdb_env_close(s->env);
+	journal_close(s->journal);
 	if (s->lock_fd != -1)
 		(void)close(s->lock_fd);
 	if (s->dir_fd != -1)

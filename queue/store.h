@@ -33,10 +33,17 @@ enum store_failure {
 	STORE_FAILED   /* a sync or write failed, or the store is damaged: 451, and the process ends; never retried */
 };
 
+/*
+ * Puts an entry of the journal into the trees, at the start; false when it makes no sense. See arrival.h, and journal.h
+ * for what the journal is.
+ */
+typedef bool store_replay_fn(struct store_txn *txn, struct str entry);
+
 struct store_options {
-	uint64_t size_max;      /* of the map, and so of the file; bytes */
-	uint64_t prealloc_step; /* bytes the file grows by at once; 0: default 16 MiB, less on a small file system */
-	const char *name;       /* of the directory in messages, where it is another after chroot; NULL: the same */
+	uint64_t size_max;       /* of the map, and so of the file; bytes */
+	uint64_t prealloc_step;  /* bytes the file grows by at once; 0: default 16 MiB, less on a small file system */
+	store_replay_fn *replay; /* NULL: without a journal */
+	const char *name;        /* of the directory in messages, where it is another after chroot; NULL: the same */
 };
 
 /*
@@ -46,6 +53,9 @@ struct store_options {
  */
 struct store *store_open(const char *dir, const struct store_options *options, struct error *err);
 void store_close(struct store *s);
+
+/* What was opened with it and is written by intake.h; NULL where there is no room for one. */
+struct journal *store_journal(const struct store *s);
 
 /* Bytes that can still be stored, by the file system's and the map's free room, less the reserve for deliveries. */
 uint64_t store_room(struct store *s);
@@ -218,6 +228,7 @@ enum store_meta {
 	STORE_META_DEFERRED,
 	STORE_META_BOUNCED,
 	STORE_META_REMOVED,
+	STORE_META_JOURNAL, /* the last entry of the journal that is in the trees */
 	STORE_META_COUNT
 };
 uint64_t store_get_meta(struct store_txn *txn, enum store_meta what);

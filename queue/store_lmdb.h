@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "queue/journal.h"
 #include "queue/limits.h"
 #include "queue/store.h"
 
@@ -36,6 +37,7 @@
 	N(DEFERRED, "deferred") \
 	N(BOUNCED, "bounced") \
 	N(REMOVED, "removed") \
+	N(JOURNAL, "journal") \
 	N(NEXT_DESTINATION, "next_destination") \
 	N(SCHEMA, "schema")
 /* clang-format on */
@@ -108,6 +110,7 @@ struct store {
 	int dir_fd;
 	int lock_fd;
 	int data_fd; /* LMDB's */
+	struct journal *journal;
 	uint64_t size_max;
 	uint64_t page_size;
 	uint64_t prealloc_step; /* 0: this file system cannot */
@@ -133,6 +136,9 @@ const char *store_network_name(uint64_t type);
 
 /* Pieces of a body of size bytes. */
 uint32_t store_pieces_of(uint64_t size);
+
+/* Opens the journal and takes over what is in it. False with err set: not a store that can be used. */
+bool store_journal_open(struct store *s, store_replay_fn *replay, struct error *err);
 
 /* After a commit: how much of the file is in use now. */
 void store_room_update(struct store *s);

@@ -99,6 +99,7 @@ free_transaction(struct transaction *t)
 	set_reserved(t, 0);
 	incoming.count--;
 	body_free(t->body);
+	buf_clear(&t->envelope);
 	rcpts_free(&t->rcpts);
 	free((void *)(uintptr_t)t->reverse_path.ptr);
 	free((void *)(uintptr_t)t->origin.ptr);
@@ -163,6 +164,7 @@ new_transaction(struct client *c, uint64_t id, const struct msg_begin *begin)
 		free(t);
 		return NULL;
 	}
+	buf_init(&t->envelope, JOURNAL_BATCH_BYTES);
 	t->id = id;
 	t->client = c;
 	t->body_type = begin->body;
@@ -437,14 +439,21 @@ transaction_stored_block(struct transaction *t, size_t credit, enum store_failur
 		accept_when_blocks_are_stored(t);
 }
 
+/* It may be told: what is left to do is ours. */
+void
+transaction_kept(struct transaction *t)
+{
+	if (t->client != NULL)
+		SEND(t->client->peer->channel, DONE, done, t->id, .nothing = false);
+	leave_client(t);
+}
+
 void
 transaction_stored(struct transaction *t, enum store_failure failure)
 {
 	t->pending--;
 	if (failure == STORE_OK) {
-		if (t->client != NULL)
-			SEND(t->client->peer->channel, DONE, done, t->id, .nothing = false);
-		leave_client(t);
+		transaction_kept(t);
 		if (t->streaming)
 			TAILQ_REMOVE(&incoming.streams, t, stream);
 		t->streaming = false;

@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #include "common/process.h"
-#include "queue/committer.h"
+#include "queue/intake.h"
 #include "queue/mail.h"
 
 struct client; /* a smtpd: its grants and its transactions */
@@ -50,7 +50,8 @@ struct transaction {
 	bool committed; /* COMMIT came */
 	bool dead;      /* refused or aborted: freed when no step is pending */
 	/* of accept.c */
-	struct step step;
+	struct taking taking;
+	struct buf envelope; /* in the journal */
 	int64_t due_us;
 	int64_t created_ms;
 	uint64_t expires_ms;
@@ -73,7 +74,10 @@ void clients_grant(void);
 /* Called by accept.c: gives the window so many bytes back before they are on disk. */
 void transaction_credit(struct transaction *t, size_t bytes);
 
-/* Likewise: a block is on disk, or the whole message, or they are not. */
+/* Likewise: the whole message is on disk in the journal, and will be in the store. */
+void transaction_kept(struct transaction *t);
+
+/* Likewise: a block is in the store, or the whole message, or they are not. */
 void transaction_stored_block(struct transaction *t, size_t credit, enum store_failure failure);
 void transaction_stored(struct transaction *t, enum store_failure failure);
 

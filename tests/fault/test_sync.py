@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: ISC
 """Between a message's bytes and its 250 there is a sync, in the real queue process (SECURITY F-D).
 
-LMDB writes pages with pwrite or pwritev and syncs them with fdatasync; its meta page, which makes the transaction be,
-goes through a descriptor of its own that was opened with O_DSYNC: a write there is a sync by itself.
+The journal is written with pwritev and synced with fdatasync. LMDB writes pages with pwrite or writev and syncs them
+with fdatasync; its meta page, which makes the transaction be, goes through a descriptor of its own that was opened with
+O_DSYNC: a write there is a sync by itself.
 """
 
 import os
@@ -20,14 +21,17 @@ MARK = "a-word-that-stands-in-this-message-only"
 
 
 def spool_descriptors(pid):
-    """{number: whether each write is a sync} of the files of the spool."""
-    found = {}
+    """{number: whether each write is a sync} of the file of the store, and the number of the journal's."""
+    found, journal = {}, None
     for name in os.listdir(f"/proc/{pid}/fd"):
-        if "data.mdb" in os.readlink(f"/proc/{pid}/fd/{name}"):
+        file = os.path.basename(os.readlink(f"/proc/{pid}/fd/{name}"))
+        if file == "journal":
+            journal = int(name)
+        if file == "data.mdb":
             with open(f"/proc/{pid}/fdinfo/{name}", encoding="ascii") as file:
                 flags = next(int(line.split()[1], 8) for line in file if line.startswith("flags:"))
             found[int(name)] = bool(flags & os.O_DSYNC)
-    return found
+    return found, journal
 
 
 @pytest.fixture(name="traced")
@@ -49,8 +53,7 @@ def trace_one(daemon, body):
     return trace.stop(), files
 
 
-def judge(calls, files):
-    """The calls between the last of the message's bytes and its DONE, sorted."""
+def between_bytes_and_done(calls):
     mark = MARK.encode("ascii")
     took = [call for call in calls if call.name == "recvmsg" and mark in call.data()]
     assert took, "the message's bytes were not seen to come in"
@@ -59,20 +62,36 @@ def judge(calls, files):
             proto_wire.TYPES["DONE"] in [frame.type for frame in proto_wire.frames(call.data())]]
     assert done, "no DONE was seen"
     answer = done[0].begun
-    between = [call for call in calls if call.begun > bytes_in and call.ended is not None and call.ended < answer]
+    return [call for call in calls if call.begun > bytes_in and call.ended is not None and call.ended < answer]
+
+
+def judge(between, files):
+    """Writes and syncs of the store among them."""
     writes = [call for call in between if call.name in WRITES and call.fd() in files]
     syncs = [call for call in between if call.name in SYNCS and call.result == 0 and
              (call.name == "msync" or call.fd() in files)]
-    return writes, syncs, answer
+    return writes, syncs
 
 
 @pytest.mark.root
-@pytest.mark.parametrize("size", [10, 30000, 200000])
-def test_FD_a_sync_lies_between_the_bytes_and_the_250(traced, size):
+def test_FD_the_journal_is_synced_between_the_bytes_and_the_250(traced):
+    calls, (_, journal) = trace_one(traced, MARK + "\r\n")
+    assert journal is not None, "queue has no journal"
+    between = between_bytes_and_done(calls)
+    writes = [call for call in between if call.name == "pwritev" and call.fd() == journal]
+    assert writes and MARK.encode("ascii") in writes[-1].data(), "the message was not written to the journal"
+    assert writes[-1].result and writes[-1].result > 0, "the write failed"
+    assert any(call.name == "fdatasync" and call.fd() == journal and call.result == 0 and call.begun > writes[-1].ended
+               for call in between), "no sync behind what was written"
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("size", [70000, 200000])
+def test_FD_a_large_one_is_synced_between_the_bytes_and_the_250(traced, size):
     line = MARK + "\r\n"
-    calls, files = trace_one(traced, line * max(1, size // len(line)))
+    calls, (files, _) = trace_one(traced, line * (size // len(line)))
     assert files, "the spool's files were not found"
-    writes, syncs, _ = judge(calls, files)
+    writes, syncs = judge(between_bytes_and_done(calls), files)
     data = [call for call in writes if not files[call.fd()]]
     meta = [call for call in writes if files[call.fd()]]
     assert data, "nothing was written"

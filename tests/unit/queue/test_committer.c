@@ -253,17 +253,24 @@ test_lazy_steps_wait_for_company_but_not_long(void **state)
 
 	(void)state;
 	start(0);
+	sync_is_free = true; /* a busy disk may take longer than company may */
 	from = now_ms();
-	(void)add(0, STEP_LAZY, run_write, 0);
+	(void)add(0, STEP_LAZY, run_write, 0); /* nothing was done of late: it goes at once */
+	wait_for(1);
 	(void)add(1, STEP_LAZY, run_write, 0);
-	wait_for(2);
-	assert_true(notes[0].at_ms - from >= COMMITTER_LAZY_MS - 1);
-	assert_int_equal(committer_commits(committer), 1);
 	(void)add(2, STEP_LAZY, run_write, 0);
-	(void)add(3, STEP_URGENT, run_write, 0);
-	wait_for(4);
+	wait_for(3);
+	assert_true(notes[1].at_ms - from >= COMMITTER_LAZY_MS - 1);
 	assert_int_equal(committer_commits(committer), 2);
-	assert_int_equal(notes[3].seen, 3);
+	(void)pthread_mutex_lock(&gate);
+	(void)add(3, STEP_URGENT, run_gated, 0);
+	(void)add(4, STEP_LAZY, run_write, 0);
+	(void)add(5, STEP_URGENT, run_write, 0);
+	(void)pthread_mutex_unlock(&gate);
+	wait_for(6);
+	sync_is_free = false;
+	assert_in_range(committer_commits(committer), 3, 4);
+	assert_int_equal(notes[5].seen, 5);
 	stop();
 }
 
