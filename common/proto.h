@@ -61,7 +61,7 @@ enum proto_entry_state {
 	PROTO_ENTRY_READY,   /* due, for its turn */
 	PROTO_ENTRY_RUNNING, /* handed to relay or mailbox */
 	PROTO_ENTRY_PAUSED,  /* by the administrator */
-	PROTO_ENTRY_HELD     /* its action is no longer in the configuration */
+	PROTO_ENTRY_HELD     /* its action is no longer in the configuration, or its delivery kills processes */
 };
 enum proto_pause { PROTO_PAUSE_SMTP, PROTO_PAUSE_MDA, PROTO_PAUSE_MTA };
 /* Ids of LISTENER that are not an index of the configuration. */

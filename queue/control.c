@@ -452,7 +452,7 @@ probe_destinations(struct store_txn *txn, uint64_t message)
 static enum store_found
 change_message(struct request *q, struct store_txn *txn, struct error *err)
 {
-	struct claim claim = { .scope = q->kind == REQUEST_REMOVE ? CLAIM_WAITING : CLAIM_UNLOADED,
+	struct claim claim = { .scope = q->kind == REQUEST_REMOVE ? CLAIM_WAITING : CLAIM_HELD,
 		.max = QUEUE_JOB_RCPTS_MAX,
 		.wanted = q->kind == REQUEST_SCHEDULE ? is_not_due : NULL,
 		.from = q->from };

@@ -443,11 +443,21 @@ destination_finish(struct destination *d, struct delivery *delivery)
 }
 
 void
+destination_hold(struct destination *d, struct delivery *delivery)
+{
+	invariant(delivery->state == DELIVERY_RUNNING && d->running > 0);
+	d->running--;
+	delivery->state = DELIVERY_HELD;
+}
+
+void
 destination_claim(struct destination *d, struct delivery *delivery)
 {
-	invariant(delivery->state == DELIVERY_READY);
-	TAILQ_REMOVE(&d->ready, delivery, link);
-	d->ready_count--;
+	invariant(delivery->state == DELIVERY_READY || delivery->state == DELIVERY_HELD);
+	if (delivery->state == DELIVERY_READY) {
+		TAILQ_REMOVE(&d->ready, delivery, link);
+		d->ready_count--;
+	}
 	delivery->state = DELIVERY_LEAVING;
 }
 

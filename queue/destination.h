@@ -33,8 +33,9 @@ struct mailbox;
 struct destination {
 	RB_ENTRY(destination) by_id;
 	RB_ENTRY(destination) by_time;
-	TAILQ_ENTRY(destination) link;    /* of the line, or of the idle ones */
-	TAILQ_ENTRY(destination) waiting; /* of mailboxes.c: for a process of its user */
+	TAILQ_ENTRY(destination) link; /* of the line, or of the idle ones */
+	TAILQ_ENTRY(destination)
+	waiting; /* for a process of its user (mailboxes.c), or for one with less company (job.c) */
 	uint64_t id;
 	unsigned kind;
 	enum destination_place place;
@@ -56,7 +57,7 @@ struct destination {
 	char *text; /* why it is down; NULL while it is up */
 
 	bool held;               /* its action is not in the configuration */
-	bool blocked;            /* waits for its mailbox process */
+	bool blocked;            /* waits for its mailbox process, or stands in job.c's list of suspects */
 	uint64_t worker;         /* instance of the relay worker that served it last */
 	struct mailbox *mailbox; /* NULL: none */
 
@@ -121,13 +122,16 @@ struct delivery *destination_run(struct destination *d);
 void destination_return(struct destination *d, struct delivery *delivery);
 void destination_finish(struct destination *d, struct delivery *delivery);
 
+/* A running delivery is handed out no more, until somebody claims it. */
+void destination_hold(struct destination *d, struct delivery *delivery);
+
 /*
  * Parts a running delivery, whose worker is gone, in two: recipients that had their result leave in a delivery of their own,
  * which is returned; NULL when none had. `delivery` keeps the others, NULL in *rest when there are none.
  */
 struct delivery *destination_split(struct destination *d, struct delivery *delivery, struct delivery **rest);
 
-/* Takes a waiting delivery out of the list: it is leaving. */
+/* Takes a waiting delivery out of the list, or one that is held: it is leaving. */
 void destination_claim(struct destination *d, struct delivery *delivery);
 
 /* Its outcome is on disk, or it is simply forgotten: frees it. */

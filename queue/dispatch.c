@@ -23,7 +23,7 @@ serve_relay(struct destination *d)
 
 	if (w != NULL)
 		job_start(d, w);
-	return w != NULL;
+	return w != NULL || suspect_waits(d);
 }
 
 static bool

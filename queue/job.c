@@ -19,6 +19,7 @@ struct job {
 	struct delivery *delivery;
 	struct rcpt *expected; /* the next one without a result, when they come in order */
 	unsigned answered;
+	bool suspect;
 	struct reader_request *reading; /* NULL: none on its way */
 	bool sent;                      /* the worker knows of it */
 };
@@ -47,8 +48,107 @@ free_job(struct job *j)
 	reader_cancel(j->reading);
 	RB_REMOVE(jobs, &j->worker->jobs, j);
 	j->worker->count--;
+	j->worker->suspects -= j->suspect;
 	core.running--;
 	free(j);
+}
+
+/* --- suspects --- */
+
+enum { DEATHS_ALONE = QUEUE_RETURNS_MAX - 1 }; /* after so many it has to be alone */
+
+static TAILQ_HEAD(suspects, destination) suspects = TAILQ_HEAD_INITIALIZER(suspects);
+
+static unsigned
+deaths_of_first(const struct destination *d)
+{
+	const struct delivery *first = TAILQ_FIRST(&d->ready);
+
+	return first == NULL ? 0 : first->deaths;
+}
+
+static bool
+takes(const struct worker *w, unsigned deaths)
+{
+	if (w == NULL || w->draining || w->count >= QUEUE_JOBS_MAX)
+		return false;
+	if (deaths >= DEATHS_ALONE)
+		return w->count == 0;
+	return !w->reserved && (deaths == 0 || w->suspects < QUEUE_SUSPECTS_MAX);
+}
+
+static void
+stop_waiting(struct destination *d)
+{
+	TAILQ_REMOVE(&suspects, d, waiting);
+	d->blocked = false;
+}
+
+static void
+wake_suspects(void)
+{
+	struct destination *d;
+
+	while ((d = TAILQ_FIRST(&suspects)) != NULL) {
+		stop_waiting(d);
+		destination_settle(d);
+	}
+}
+
+bool
+suspect_waits(struct destination *d)
+{
+	unsigned deaths = deaths_of_first(d);
+	struct worker *least = NULL;
+	struct peer *p = NULL;
+	bool any = false, reserved = false;
+
+	if (deaths == 0)
+		return false;
+	while ((p = process_peer_next(PROTO_KIND_RELAY, p)) != NULL) {
+		struct worker *w = p->data;
+		if (w == NULL)
+			continue;
+		reserved = reserved || w->reserved;
+		any = any || w->suspects > 0 || w->reserved;
+		if (w->count > 0 && (least == NULL || w->count < least->count))
+			least = w;
+	}
+	if (deaths >= DEATHS_ALONE && !reserved && least != NULL)
+		any = least->reserved = true;
+	if (!any)
+		return false; /* nobody would wake it */
+	d->blocked = true;
+	TAILQ_INSERT_TAIL(&suspects, d, waiting);
+	return true;
+}
+
+static bool
+may_start(const struct destination *d)
+{
+	return !core.draining && !core.paused[d->kind] && !d->down && d->running < d->window;
+}
+
+/* The worker has less to do: the first that has to be alone gets it before others come. */
+static void
+offer(struct worker *w)
+{
+	struct destination *d;
+
+	if (w->reserved && w->count == 0) {
+		w->reserved = false;
+		TAILQ_FOREACH (d, &suspects, waiting)
+			if (deaths_of_first(d) >= DEATHS_ALONE && may_start(d))
+				break;
+		if (d != NULL && !w->draining) {
+			stop_waiting(d);
+			job_start(d, w);
+			destination_settle(d);
+			return;
+		}
+		dispatch_soon();
+	}
+	wake_suspects();
 }
 
 /* --- workers --- */
@@ -62,14 +162,23 @@ worker_new(struct peer *peer)
 		fatal("out of memory");
 	w->peer = peer;
 	RB_INIT(&w->jobs);
+	wake_suspects();
 	return w;
 }
 
 static void decide(struct delivery *delivery);
 
+static void
+hold(struct destination *d, struct delivery *delivery)
+{
+	destination_hold(d, delivery);
+	log_warning("held", log_hex(LOG_FIELD_message, delivery->mail->id),
+	    log_str(LOG_FIELD_destination, destination_name(d)), log_u64(LOG_FIELD_count, delivery->deaths));
+}
+
 /*
  * What the worker had said of a recipient holds. The others are tried again at once, which may be a second delivery where
- * the answer was in flight (RFC 1047), but not for ever: what kills workers is put off.
+ * the answer was in flight (RFC 1047), but not for ever.
  */
 static void
 return_job(struct job *j)
@@ -84,14 +193,10 @@ return_job(struct job *j)
 		decide(answered);
 		outcome_apply_one(answered);
 	}
-	if (delivery != NULL && ++delivery->returned < QUEUE_RETURNS_MAX) {
+	if (delivery != NULL && ++delivery->deaths < QUEUE_RETURNS_MAX)
 		destination_return(d, delivery);
-	} else if (delivery != NULL) {
-		destination_finish(d, delivery);
-		outcome_defer_all(
-		    delivery, 451, S("4.3.0"), S("The process that delivers it died several times while it did."));
-		outcome_apply_one(delivery);
-	}
+	else if (delivery != NULL)
+		hold(d, delivery);
 	destination_settle(d);
 }
 
@@ -103,17 +208,19 @@ worker_free(struct worker *w)
 	while ((j = RB_MAX(jobs, &w->jobs)) != NULL)
 		return_job(j);
 	free(w);
+	wake_suspects();
 }
 
 struct worker *
 worker_for(const struct destination *d)
 {
 	struct worker *idlest = NULL, *known = NULL;
+	unsigned deaths = deaths_of_first(d);
 	struct peer *p = NULL;
 
 	while ((p = process_peer_next(PROTO_KIND_RELAY, p)) != NULL) {
 		struct worker *w = p->data;
-		if (w == NULL || w->draining || w->count >= QUEUE_JOBS_MAX)
+		if (!takes(w, deaths))
 			continue;
 		if (idlest == NULL || w->count < idlest->count)
 			idlest = w;
@@ -135,6 +242,7 @@ caught_up(void *arg)
 		return;
 	w->draining = false;
 	channel_resume(p->channel);
+	wake_suspects();
 	dispatch_soon();
 }
 
@@ -239,6 +347,9 @@ job_start(struct destination *d, struct worker *w)
 	j->worker = w;
 	j->delivery = delivery;
 	j->expected = STAILQ_FIRST(&delivery->rcpts);
+	j->suspect = delivery->deaths > 0;
+	w->suspects += j->suspect;
+	w->reserved = w->reserved || (d->kind == PROTO_DELIVERY_RELAY && delivery->deaths >= DEATHS_ALONE);
 	RB_INSERT(jobs, &w->jobs, j);
 	w->count++;
 	core.running++;
@@ -396,6 +507,7 @@ finish_job(struct job *j)
 	struct delivery *delivery = j->delivery;
 	struct destination *d = delivery->destination;
 	struct worker *w = j->worker;
+	bool was_suspect = j->suspect;
 
 	free_job(j);
 	destination_finish(d, delivery);
@@ -403,6 +515,8 @@ finish_job(struct job *j)
 	if (d->kind == PROTO_DELIVERY_LOCAL)
 		mailbox_is_idle(d);
 	destination_settle(d);
+	if (was_suspect || w->reserved)
+		offer(w);
 	if (w->count + 1 == QUEUE_JOBS_MAX)
 		dispatch_soon();
 }

@@ -73,7 +73,8 @@
 	L(QUEUE_JOBS_PENDING_BYTES,    4194304,  "bytes that wait for a worker to read when it gets no more jobs") \
 	L(QUEUE_CONCURRENCY_START,     5,        "jobs of a destination at first") \
 	L(QUEUE_CONCURRENCY_MAX,       20,       "jobs of a destination at most") \
-	L(QUEUE_RETURNS_MAX,           3,        "deaths of a worker after which its job is put off") \
+	L(QUEUE_RETURNS_MAX,           3,        "deaths of its worker, the last with no other job, after which a delivery is held") \
+	L(QUEUE_SUSPECTS_MAX,          16,       "jobs of a relay worker that an earlier worker died over") \
 	L(QUEUE_SERVED_STEP,           512,      "jobs handed out in one turn") \
 	L(QUEUE_ROUTES_MAX,            32,       "questions to router about our own messages at a time") \
 	L(QUEUE_MAILBOXES_MAX,         50,       "mailbox processes at a time") \

@@ -63,6 +63,14 @@ say_held(const struct record_recipient *rcpt, struct words *w)
 	(void)snprintf(w->why, WHY_MAX, "held: the configuration has no action \"%s\"", action);
 }
 
+static void
+say_deaths(const struct delivery *held, struct words *w)
+{
+	(void)snprintf(w->why, WHY_MAX,
+	    "held: the process that delivers it died %u times while it did; posternctl schedule has it tried again",
+	    held->deaths);
+}
+
 static const char *
 kind_in_words(unsigned kind)
 {
@@ -78,7 +86,10 @@ explain(const struct record_recipient *rcpt, uint64_t message, uint32_t number, 
 
 	w->due_ms = (int64_t)rcpt->due_us / 1000;
 	w->state = PROTO_ENTRY_WAITING;
-	if (loaded != NULL && loaded->state != DELIVERY_READY) {
+	if (loaded != NULL && loaded->state == DELIVERY_HELD) {
+		w->state = PROTO_ENTRY_HELD;
+		say_deaths(loaded, w);
+	} else if (loaded != NULL && loaded->state != DELIVERY_READY) {
 		w->state = PROTO_ENTRY_RUNNING;
 		(void)snprintf(w->why, WHY_MAX, "being delivered");
 	} else if (d != NULL && d->held) {

@@ -373,7 +373,8 @@ claim_loaded(struct claim *claim, struct delivery *loaded, uint32_t number)
 			return; /* with a recipient before this one */
 	if (is_going(loaded, number))
 		return;
-	if (claim->scope != CLAIM_WAITING || loaded->state != DELIVERY_READY) {
+	if (!(claim->scope >= CLAIM_HELD && loaded->state == DELIVERY_HELD) &&
+	    !(claim->scope >= CLAIM_WAITING && loaded->state == DELIVERY_READY)) {
 		claim->busy++;
 		return;
 	}

@@ -27,7 +27,8 @@ void load_due(struct destination *d);
 
 enum claim_scope {
 	CLAIM_UNLOADED, /* what is only on disk */
-	CLAIM_WAITING   /* what waits in a ready list, too */
+	CLAIM_HELD,     /* and what is held in memory */
+	CLAIM_WAITING   /* and what waits in a ready list */
 };
 
 struct claim {

@@ -98,7 +98,8 @@ void rcpt_answer(struct rcpt *r, enum outcome outcome, struct reply *reply);
 enum delivery_state {
 	DELIVERY_READY,   /* waits in its destination's list for its turn */
 	DELIVERY_RUNNING, /* handed out */
-	DELIVERY_LEAVING  /* its outcome is on its way to disk */
+	DELIVERY_LEAVING, /* its outcome is on its way to disk */
+	DELIVERY_HELD     /* its worker died too often: waits for the administrator, or for another start */
 };
 
 struct delivery {
@@ -110,7 +111,7 @@ struct delivery {
 	struct rcpts rcpts; /* numbers rise */
 	uint32_t first;     /* number of the first one */
 	unsigned count;
-	unsigned returned; /* times a worker died over it */
+	unsigned deaths; /* of workers that had it (job.h) */
 	int64_t due_us;
 };
 TAILQ_HEAD(deliveries, delivery);

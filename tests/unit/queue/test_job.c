@@ -536,22 +536,98 @@ test_jobs_of_a_dead_worker_go_to_another(void **state)
 }
 
 static void
-test_a_job_that_kills_its_workers_is_put_off(void **state)
+test_a_job_that_kills_its_workers_is_held(void **state)
 {
-	struct end *smtpd = join_smtpd(0);
+	struct end *smtpd = join_smtpd(0), *control = world_join(PROTO_KIND_CONTROL, 0), *relay;
 	uint64_t id = store_one(smtpd, "out/far.example", 1);
-	struct record_recipient rcpt;
+	const struct msg_queue_entry *entry;
 	uint64_t i;
 
 	(void)state;
 	for (i = 0; i < QUEUE_RETURNS_MAX; i++) {
-		struct end *relay = world_join(PROTO_KIND_RELAY, i);
+		relay = world_join(PROTO_KIND_RELAY, i);
 		(void)hear(relay, PROTO_JOB_TYPE, 0);
 		world_leave(relay);
 	}
-	WAIT_FOR(is_stored(id, 0, &rcpt) && rcpt.tries == 1);
 	settle_down();
-	assert_false(has_heard(world_join(PROTO_KIND_RELAY, 9), PROTO_JOB_TYPE, 0));
+	relay = world_join(PROTO_KIND_RELAY, 9);
+	settle_down();
+	assert_false(has_heard(relay, PROTO_JOB_TYPE, 0));
+	/* Another message to the same destination is none the worse for it. */
+	assert_true(store_one(smtpd, "out/far.example", 1) == do_job(relay, PROTO_RESULT_DELIVERED, false));
+	SEND(control->channel, QUEUE_LIST, queue_list, 1, .owner = PROTO_OWNER_ANY, .message = id, .limit = 1);
+	entry = &hear(control, PROTO_QUEUE_ENTRY_TYPE, 1)->msg.queue_entry;
+	assert_int_equal(entry->state, PROTO_ENTRY_HELD);
+	assert_true(entry->why.len > 0);
+	SEND(control->channel, QUEUE_SCHEDULE, queue_schedule, 2, .owner = PROTO_OWNER_ANY, .message = id);
+	assert_int_equal(hear(control, PROTO_ANSWER_END_TYPE, 2)->msg.answer_end.count, 1);
+	assert_true(do_job(relay, PROTO_RESULT_DELIVERED, false) == id);
+	WAIT_FOR(messages_stored() == 0);
+	settle_down();
+	assert_int_equal(deliveries_loaded(), 0);
+	expect_consistent();
+}
+
+static struct end *
+holder_of(struct end *relays[2], uint64_t message)
+{
+	size_t i, j;
+
+	for (i = 0; i < 2; i++)
+		for (j = 0; j < relays[i]->heard_count; j++)
+			if (relays[i]->heard[j].type == PROTO_JOB_TYPE &&
+			    relays[i]->heard[j].msg.job.message == message)
+				return relays[i];
+	return NULL;
+}
+
+/* A worker dies as soon as it has the message, and before it did anything else. */
+static void
+test_who_was_there_when_a_worker_died_is_not_held(void **state)
+{
+	enum { MANY = 60, POISON = 47 };
+	struct end *smtpd = join_smtpd(0), *relays[2], *victim;
+	uint64_t poison = 0, id, instance = 2;
+	unsigned i, deaths = 0, done = 0;
+	char destination[64];
+
+	(void)state;
+	for (i = 0; i < MANY; i++) {
+		(void)snprintf(destination, sizeof(destination), "out/%u.example", i);
+		id = store_one(smtpd, destination, 1);
+		poison = i == POISON ? id : poison;
+	}
+	relays[0] = world_join(PROTO_KIND_RELAY, 0);
+	relays[1] = world_join(PROTO_KIND_RELAY, 1);
+	for (done = 0; done < MANY - 1;) {
+		settle_down();
+		while ((victim = holder_of(relays, poison)) != NULL) {
+			world_leave(victim);
+			deaths++;
+			relays[victim == relays[1]] = world_join(PROTO_KIND_RELAY, instance++);
+			settle_down();
+		}
+		for (i = 0; i < 2; i++) {
+			if (!has_heard(relays[i], PROTO_JOB_TYPE, 0))
+				continue;
+			assert_true(do_job(relays[i], PROTO_RESULT_DELIVERED, false) != poison);
+			done++;
+		}
+		assert_true(deaths <= QUEUE_RETURNS_MAX);
+	}
+	settle_down();
+	assert_int_equal(deaths, QUEUE_RETURNS_MAX);
+	assert_int_equal(core.counters.delivered, MANY - 1);
+	assert_int_equal(core.counters.deferred, 0);
+	assert_int_equal(messages_stored(), 1);
+	assert_int_equal(deliveries_loaded(), 1);
+	/* What comes now goes out as ever. */
+	for (i = 0; i < 20; i++) {
+		(void)snprintf(destination, sizeof(destination), "out/%u.example", 40 + i);
+		(void)store_one(smtpd, destination, 1);
+	}
+	settle_down();
+	assert_int_equal(core.running, 20);
 	expect_consistent();
 }
 
@@ -762,7 +838,8 @@ main(void)
 		TEST(test_a_text_that_cannot_be_read_at_all_is_put_off_here),
 		TEST(test_a_job_may_end_while_its_text_is_read),
 		TEST(test_jobs_of_a_dead_worker_go_to_another),
-		TEST(test_a_job_that_kills_its_workers_is_put_off),
+		TEST(test_a_job_that_kills_its_workers_is_held),
+		TEST(test_who_was_there_when_a_worker_died_is_not_held),
 		TEST(test_a_restart_hands_out_what_was_running),
 		TEST(test_a_destination_has_a_window_that_grows),
 		TEST(test_a_dead_destination_costs_one_record),
