@@ -11,13 +11,22 @@
 #include "queue/limits.h"
 #include "tests/unit/queue/world.h"
 
-static _Atomic bool disk_full;
+static _Atomic bool store_full; /* not the journal: that has its blocks */
+
+static bool
+is_of_store(int fd)
+{
+	char link[64], path[256] = "";
+
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	return readlink(link, path, sizeof(path) - 1) > 0 && strstr(path, "data.mdb") != NULL;
+}
 
 /* Takes the place of libc's for liblmdb, too. */
 int
 fdatasync(int fd)
 {
-	if (disk_full) {
+	if (store_full && is_of_store(fd)) {
 		errno = ENOSPC;
 		return -1;
 	}
@@ -50,28 +59,26 @@ static void
 test_a_result_that_finds_no_room_is_recorded_later(void **state)
 {
 	struct end *smtpd = join_smtpd(0), *relay = world_join(PROTO_KIND_RELAY, 0);
-	uint64_t id = store_one(smtpd, "out/far.example", 3), other;
+	uint64_t id = store_one(smtpd, "out/far.example", 3);
 	struct heard *job = hear(relay, PROTO_JOB_TYPE, 0);
 	struct record_recipient rcpt;
 
 	(void)state;
 	settle_down();
-	disk_full = true;
+	store_full = true;
 	answer_all(relay, job->id, false);
 	WAIT_FOR(again_count() == 1);
 	assert_int_equal(core.counters.delivered, 0);
 	assert_true(is_stored(id, 0, &rcpt) && is_stored(id, 1, &rcpt));
 	assert_true(is_stored(id, 2, &rcpt) && rcpt.tries == 0);
-	/* Mail is refused meanwhile, and what is on disk is not handed out to anybody. */
-	other = send_message(smtpd, "out/far.example", 1);
-	assert_int_equal(hear(smtpd, PROTO_REFUSED_TYPE, other)->msg.refused.reason, PROTO_REFUSAL_NO_ROOM);
+	/* What is on disk is not handed out to anybody. */
 	destination_named("out/far.example")->next_us = 0;
 	destination_named("out/far.example")->cursor = (struct store_entry){ 0 };
 	destination_settle(destination_named("out/far.example"));
 	settle_down();
 	assert_false(has_heard(relay, PROTO_JOB_TYPE, 0));
 	assert_int_equal(again_count(), 1);
-	disk_full = false;
+	store_full = false;
 	WAIT_FOR(!is_stored(id, 0, &rcpt));
 	settle_down();
 	assert_int_equal(again_count(), 0);
@@ -98,14 +105,14 @@ test_what_can_be_left_out_is_left_out(void **state)
 
 	(void)state;
 	settle_down();
-	disk_full = true;
+	store_full = true;
 	answer_all(relay, job->id, true);
 	WAIT_FOR(again_count() == 1 && committer_pending(core.committer) == 0);
 	assert_true(destination_named("out/far.example")->down);
 	upkeep_sweep_soon();
 	WAIT_FOR(again_count() == 1 && committer_pending(core.committer) == 1);
 	WAIT_FOR(committer_pending(core.committer) == 0);
-	disk_full = false;
+	store_full = false;
 	WAIT_FOR(is_stored(id, 2, &rcpt) && rcpt.tries == 1);
 	settle_down();
 	expect_consistent();
