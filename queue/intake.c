@@ -33,6 +33,7 @@ struct intake {
 	struct takings waiting;
 	struct takings written; /* or not, as each says */
 	struct error err;       /* of the failure */
+	bool broken;            /* the thread's own: nothing is written any more */
 	bool running;
 	bool busy; /* the thread has a batch */
 	bool stop;
@@ -78,6 +79,7 @@ has_room(const struct intake *in, const struct taking *t)
 static void
 fail_from(struct intake *in, struct taking *t, const struct error *err)
 {
+	in->broken = true;
 	for (; t != NULL; t = t->next)
 		t->failed = true;
 	(void)pthread_mutex_lock(&in->lock);
@@ -122,6 +124,10 @@ write_all(struct intake *in, struct taking *first)
 {
 	struct taking *t;
 
+	if (in->broken) {
+		fail_from(in, first, &in->err);
+		return;
+	}
 	if (!has_room(in, first))
 		return;
 	for (t = first; t != NULL; t = t->next)

@@ -33,6 +33,7 @@ struct file_head {
 	uint32_t format;
 	uint32_t block;
 	uint64_t half;
+	uint64_t store;
 	uint8_t secret[SECRET_SIZE];
 	uint32_t checksum; /* of what stands before */
 };
@@ -56,6 +57,7 @@ struct found {
 struct journal {
 	int fd;
 	char *dir;
+	uint64_t store;
 	uint64_t half;
 	uint8_t secret[SECRET_SIZE];
 	bool known; /* the secret was read */
@@ -118,13 +120,13 @@ read_all(int fd, char *out, size_t len, uint64_t at)
 }
 
 /* A file without a head is new: it is written before anything that has to last. */
-static void
-read_head(struct journal *j)
+static bool
+read_head(struct journal *j, struct error *err)
 {
 	struct file_head head;
 
 	if (!read_all(j->fd, (char *)&head, sizeof(head), 0) || memcmp(head.magic, file_magic, sizeof(file_magic)) != 0)
-		return;
+		return true;
 	if (le32toh(head.format) != FORMAT || le32toh(head.block) != BLOCK ||
 	    le32toh(head.checksum) != file_checksum(&head) || le64toh(head.half) % BLOCK != 0 ||
 	    le64toh(head.half) == 0 || le64toh(head.half) > JOURNAL_HALF_MAX) {
@@ -132,15 +134,20 @@ read_head(struct journal *j)
 		    log_text(LOG_FIELD_error,
 			"its first block is damaged: what was accepted in the last moment before "
 			"the queue ended may be missing"));
-		return;
+		return true;
 	}
+	if (le64toh(head.store) != j->store)
+		return error_set(err, ERROR_PERMANENT,
+		    "%s/journal: belongs to another store: expected the data.mdb it was written with, or no journal",
+		    j->dir);
 	j->half = le64toh(head.half);
 	memcpy(j->secret, head.secret, sizeof(j->secret));
 	j->known = true;
+	return true;
 }
 
 struct journal *
-journal_open(int dir_fd, const char *dir, uint64_t half, struct error *err)
+journal_open(int dir_fd, const char *dir, uint64_t store, uint64_t half, struct error *err)
 {
 	struct journal *j = calloc(1, sizeof(*j));
 
@@ -149,6 +156,7 @@ journal_open(int dir_fd, const char *dir, uint64_t half, struct error *err)
 		free(j);
 		return NULL;
 	}
+	j->store = store;
 	j->half = whole_blocks(half);
 	j->fd = openat(dir_fd, "journal", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
 	if (j->fd == -1) {
@@ -156,7 +164,10 @@ journal_open(int dir_fd, const char *dir, uint64_t half, struct error *err)
 		journal_close(j);
 		return NULL;
 	}
-	read_head(j);
+	if (!read_head(j, err)) {
+		journal_close(j);
+		return NULL;
+	}
 	return j;
 }
 
@@ -351,7 +362,9 @@ fill(struct journal *j, struct error *err)
 static bool
 write_head(struct journal *j, struct error *err)
 {
-	struct file_head head = { .format = htole32(FORMAT), .block = htole32(BLOCK), .half = htole64(j->half) };
+	struct file_head head = {
+		.format = htole32(FORMAT), .block = htole32(BLOCK), .half = htole64(j->half), .store = htole64(j->store)
+	};
 	struct iovec iov = { &head, sizeof(head) };
 
 	arc4random_buf(j->secret, sizeof(j->secret));

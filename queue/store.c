@@ -238,6 +238,18 @@ check_schema(struct store_txn *txn, struct error *err)
 	return true;
 }
 
+static void
+identify(struct store_txn *txn)
+{
+	uint64_t *number = &txn->store->number;
+
+	*number = number_get(txn, NUMBER_STORE);
+	while (*number == 0) {
+		arc4random_buf(number, sizeof(*number));
+		number_put(txn, NUMBER_STORE, *number);
+	}
+}
+
 static bool
 open_databases(struct store *s, struct error *err)
 {
@@ -259,6 +271,7 @@ open_databases(struct store *s, struct error *err)
 		store_abort(txn);
 		return false;
 	}
+	identify(txn);
 	return store_commit(txn, &failure, err);
 }
 

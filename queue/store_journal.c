@@ -91,7 +91,7 @@ store_journal_open(struct store *s, store_replay_fn *replay, struct error *err)
 	struct error why;
 	uint64_t last;
 
-	s->journal = journal_open(s->dir_fd, s->dir, half_for(s), err);
+	s->journal = journal_open(s->dir_fd, s->dir, s->number, half_for(s), err);
 	if (s->journal == NULL || !take_over(s, replay, &last, err))
 		return false;
 	if (journal_start(s->journal, last, &why))

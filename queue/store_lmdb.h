@@ -39,6 +39,7 @@
 	N(REMOVED, "removed") \
 	N(JOURNAL, "journal") \
 	N(NEXT_DESTINATION, "next_destination") \
+	N(STORE, "store") \
 	N(SCHEMA, "schema")
 /* clang-format on */
 
@@ -111,6 +112,7 @@ struct store {
 	int lock_fd;
 	int data_fd; /* LMDB's */
 	struct journal *journal;
+	uint64_t number; /* its own, by chance: what belongs to it knows it by that */
 	uint64_t size_max;
 	uint64_t page_size;
 	uint64_t prealloc_step; /* 0: this file system cannot */
