@@ -186,7 +186,7 @@ arrival_replay(struct store_txn *txn, struct str entry)
 		return false;
 	rcpts = body;
 	for (i = 0; i < a.record.recipients; i++)
-		if (!decode_rcpt(&body, &rcpt))
+		if (!decode_rcpt(&body, &rcpt) || rcpt.number != i)
 			return false;
 	if (body.len != a.record.size)
 		return false;

@@ -150,7 +150,7 @@ attempt(struct committer *c, struct step *step, size_t count, struct step **culp
 	if (entry != 0)
 		store_put_meta(txn, STORE_META_JOURNAL, entry);
 	if (store_commit(txn, &failure, &err)) {
-		if (entry != 0)
+		if (entry != 0 && store_journal(c->store) != NULL)
 			journal_applied(store_journal(c->store), entry);
 		atomic_fetch_add(&c->commits, 1);
 		return STORE_OK;

@@ -109,6 +109,17 @@ run_big(struct store_txn *txn, struct step *step)
 	put_mail(txn, &(struct mail){ 1000 + note->number, 2 * MIB, 1, place });
 }
 
+static _Atomic bool room_is_back;
+
+static void
+run_big_for_a_while(struct store_txn *txn, struct step *step)
+{
+	if (room_is_back)
+		run_write(txn, step);
+	else
+		run_big(txn, step);
+}
+
 static void
 done(struct step *step, enum store_failure failure)
 {
@@ -409,6 +420,76 @@ test_a_full_map_refuses_accepts_and_the_rest_goes_on(void **state)
 	stop();
 }
 
+static uint64_t
+last_entry_stored(void)
+{
+	struct store_txn *txn = reading(&spool);
+	uint64_t entry = store_get_meta(txn, STORE_META_JOURNAL);
+
+	store_read_end(txn);
+	return entry;
+}
+
+/* Both at once, behind a step that opens the gate: an entry that finds no room, and one behind it that would. */
+static void
+add_kept_without_room(void)
+{
+	size_t i;
+
+	room_is_back = false;
+	(void)pthread_mutex_lock(&gate);
+	(void)add(0, STEP_URGENT, run_gated, COMMITTER_BATCH_BYTES);
+	for (i = 1; i <= 2; i++) {
+		(void)add(i, STEP_KEPT, i == 1 ? run_big_for_a_while : run_write, 10);
+		notes[i].step.entry = 10 + i;
+	}
+	(void)add(3, STEP_URGENT, run_write, 0);
+	(void)pthread_mutex_unlock(&gate);
+	wait_for(2);
+}
+
+static void
+test_what_the_journal_has_is_held_in_its_order(void **state)
+{
+	(void)state;
+	start(MIB);
+	add_kept_without_room();
+	assert_int_equal(notes[3].failure, STORE_OK); /* the rest goes on */
+	assert_true(notes[0].finished && notes[3].finished);
+	assert_int_equal(last_entry_stored(), 0);
+	assert_int_equal(committer_kept_bytes(committer), 20);
+	(void)add(4, STEP_KEPT, run_write, 10); /* nor does what comes later go before it */
+	notes[4].step.entry = 13;
+	(void)add(5, STEP_URGENT, run_write, 0);
+	wait_for(3);
+	assert_true(notes[5].finished);
+	assert_int_equal(last_entry_stored(), 0);
+	room_is_back = true;
+	wait_for(6);
+	assert_int_equal(notes[1].failure, STORE_OK);
+	assert_int_equal(notes[2].failure, STORE_OK);
+	assert_int_equal(notes[2].seen, notes[1].number);
+	assert_int_equal(notes[4].seen, notes[2].number);
+	assert_int_equal(last_entry_stored(), 13);
+	assert_int_equal(committer_kept_bytes(committer), 0);
+	stop();
+}
+
+static void
+test_at_the_end_what_is_held_is_left_to_the_journal(void **state)
+{
+	(void)state;
+	start(MIB);
+	add_kept_without_room();
+	committer_free(committer);
+	assert_int_equal(finished, 4);
+	assert_int_equal(notes[1].failure, STORE_NO_ROOM);
+	assert_int_equal(notes[2].failure, STORE_NO_ROOM);
+	assert_int_equal(last_entry_stored(), 0);
+	expect_clean(&spool);
+	spool_free(&spool);
+}
+
 static void
 test_without_room_accepts_are_not_even_tried(void **state)
 {
@@ -507,6 +588,8 @@ main(void)
 		cmocka_unit_test(test_what_gives_up_by_itself_is_refused_alone),
 		cmocka_unit_test(test_many_that_give_up_refuse_all_that_need_room),
 		cmocka_unit_test(test_a_full_map_refuses_accepts_and_the_rest_goes_on),
+		cmocka_unit_test(test_what_the_journal_has_is_held_in_its_order),
+		cmocka_unit_test(test_at_the_end_what_is_held_is_left_to_the_journal),
 		cmocka_unit_test(test_without_room_accepts_are_not_even_tried),
 		cmocka_unit_test(test_a_step_that_never_finds_room_does_not_stop_the_others),
 		cmocka_unit_test(test_after_a_failed_sync_nothing_is_on_disk_any_more),
