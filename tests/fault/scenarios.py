@@ -78,10 +78,19 @@ def make_daemon(load, folder, spool=None, extra="", **kwargs):
                           **values, **kwargs)
 
 
+def drain(daemon):
+    """Waits until nothing waits any more; what shrinks has its time, however much it is."""
+    waiting = len(daemon.queue_list())
+    while waiting:
+        before = waiting
+        postern.wait_until(lambda: len(daemon.queue_list()) < before, DRAIN_SECONDS, f"fewer than {before} that wait")
+        waiting = len(daemon.queue_list())
+
+
 def settle(load, daemon):
     """Everything is delivered, nothing waits, the spool is sound; returns the balance."""
     load.stop_clients()
-    daemon.wait_queue_empty(DRAIN_SECONDS)
+    drain(daemon)
     balance = load.balance()
     daemon.stop()
     daemon.check_spool()

@@ -52,7 +52,7 @@ static void
 on_result(void *arg, uint64_t id, const struct msg_job_result *r)
 {
 	struct str said = buf_str(&t.behind);
-	char code[8];
+	char code[16];
 	size_t i;
 
 	(void)arg;
