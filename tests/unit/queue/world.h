@@ -264,7 +264,9 @@ settle_down(void)
 		(void)sched_yield();
 		for (i = 0; i < world.ends_count; i++)
 			after += world.ends[i]->heard_count;
-		quiet = before == after && intake_pending(core.intake) + committer_pending(core.committer) == 0 ? quiet + 1 : 0;
+		quiet = before == after && intake_pending(core.intake) + committer_pending(core.committer) == 0
+		    ? quiet + 1
+		    : 0;
 	}
 }
 
