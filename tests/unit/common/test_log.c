@@ -310,7 +310,7 @@ test_fatal_says_why_and_ends(void **state)
 	if (pid == 0)
 		fatal("%s", "no way on");
 	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 70);
+	assert_true(ended_fatally(status));
 	assert_non_null(strstr(written(), "event=fatal level=error error=\"no way on\"\n"));
 }
 
