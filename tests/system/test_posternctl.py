@@ -141,10 +141,11 @@ def test_status_counts_one_as_one_and_what_the_spool_has_seen(daemon):
     daemon.ctl("remove", entry_of(daemon, "a@r.example")["message"])
     text = daemon.ctl("show", "status")
     assert re.search(r"^\d+ sessions?, 1 envelope in the queue, 0 being delivered$", text, re.MULTILINE), text
-    totals = "since the spool was made: accepted 2, delivered 0, deferred 0, bounced 0, removed 1\n"
-    assert totals in text
+    totals = r"^since the spool was made: accepted 2, delivered 0, deferred {}, bounced 0, removed 1$"
+    assert re.search(totals.format("0"), text, re.MULTILINE), text
     daemon.restart()
-    assert totals in daemon.ctl("show", "status")
+    text = daemon.ctl("show", "status")
+    assert re.search(totals.format("[01]"), text, re.MULTILINE), text  # a start may try what waits
     assert daemon.ctl_json("show", "status")["totals"]["accepted"] == 2
 
 
