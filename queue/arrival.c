@@ -160,12 +160,13 @@ decode_head(struct str *rest, struct arrival *out)
 	return true;
 }
 
+/* The recipient of that number: they are in their order, none is missing. */
 static bool
-decode_rcpt(struct str *rest, struct arrival_rcpt *out)
+decode_rcpt(struct str *rest, uint64_t number, struct arrival_rcpt *out)
 {
 	struct part part;
 
-	if (!decode_part(part_fields(), rest, &part) ||
+	if (!decode_part(part_fields(), rest, &part) || part.number != number || part.destination.len == 0 ||
 	    !record_decode(RECORD_KIND_RECIPIENT, no_key, part.record, &out->record))
 		return false;
 	out->number = (uint32_t)part.number;
@@ -173,7 +174,21 @@ decode_rcpt(struct str *rest, struct arrival_rcpt *out)
 	return true;
 }
 
-/* All of it is understood before any of it is put. */
+/* Whether the id was given out, and nothing stands under it. */
+static bool
+is_new(struct store_txn *txn, uint64_t message)
+{
+	uint64_t next = store_get_meta(txn, STORE_META_NEXT_MESSAGE);
+	struct record_message before;
+
+	return message != 0 && (next == 0 || message < next) && !store_has_pieces(txn, message, 1) &&
+	    store_get_message(txn, message, &before, NULL) == STORE_NONE;
+}
+
+/*
+ * All of it is understood before any of it is put: what the trees cannot take would fail the transaction, and with it
+ * every start.
+ */
 bool
 arrival_replay(struct store_txn *txn, struct str entry)
 {
@@ -182,17 +197,17 @@ arrival_replay(struct store_txn *txn, struct str entry)
 	struct arrival a;
 	uint64_t i;
 
-	if (!decode_head(&body, &a))
+	if (!decode_head(&body, &a) || a.record.recipients == 0 || !is_new(txn, a.message))
 		return false;
 	rcpts = body;
 	for (i = 0; i < a.record.recipients; i++)
-		if (!decode_rcpt(&body, &rcpt) || rcpt.number != i)
+		if (!decode_rcpt(&body, i, &rcpt))
 			return false;
 	if (body.len != a.record.size)
 		return false;
 	arrival_put_body(txn, a.message, 0, body);
 	arrival_put(txn, &a);
-	for (i = 0; i < a.record.recipients && decode_rcpt(&rcpts, &rcpt); i++)
+	for (i = 0; i < a.record.recipients && decode_rcpt(&rcpts, i, &rcpt); i++)
 		(void)arrival_put_rcpt(txn, a.message, &rcpt);
 	return true;
 }
