@@ -163,7 +163,8 @@ def kills(rounds, say=print, kinds=KINDS, seed=1):
     killed = 0
     try:
         daemon.start()
-        load.start_client(daemon.port)
+        load.start_client(daemon.port, to=(load_module.FAR,))
+        load.start_client(daemon.port, sessions=1)  # a Maildir is slower than what ten sessions send
         for number in range(rounds):
             if number and number % ROUNDS_A_PARENT == 0:
                 daemon.restart()
