@@ -119,17 +119,21 @@ read_all(int fd, char *out, size_t len, uint64_t at)
 	return true;
 }
 
-/* A file without a head is new: it is written before anything that has to last. */
+/* A file without a head is new: it is filled with zeros first, and the head written before anything that has to last. */
 static bool
 read_head(struct journal *j, struct error *err)
 {
+	static const struct file_head none;
 	struct file_head head;
 
-	if (!read_all(j->fd, (char *)&head, sizeof(head), 0) || memcmp(head.magic, file_magic, sizeof(file_magic)) != 0)
+	memset(&head, 0, sizeof(head));
+	if (!read_all(j->fd, (char *)&head, sizeof(head), 0) && errno != ENODATA)
+		return fail(j, "be read", err);
+	if (memcmp(&head, &none, sizeof(head)) == 0)
 		return true;
-	if (le32toh(head.format) != FORMAT || le32toh(head.block) != BLOCK ||
-	    le32toh(head.checksum) != file_checksum(&head) || le64toh(head.half) % BLOCK != 0 ||
-	    le64toh(head.half) == 0 || le64toh(head.half) > JOURNAL_HALF_MAX) {
+	if (memcmp(head.magic, file_magic, sizeof(file_magic)) != 0 || le32toh(head.format) != FORMAT ||
+	    le32toh(head.block) != BLOCK || le32toh(head.checksum) != file_checksum(&head) ||
+	    le64toh(head.half) % BLOCK != 0 || le64toh(head.half) == 0 || le64toh(head.half) > JOURNAL_HALF_MAX) {
 		log_error("journal-damaged", log_text(LOG_FIELD_file, j->dir),
 		    log_text(LOG_FIELD_error,
 			"its first block is damaged: what was accepted in the last moment before "
@@ -161,6 +165,11 @@ journal_open(int dir_fd, const char *dir, uint64_t store, uint64_t half, struct 
 	j->fd = openat(dir_fd, "journal", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
 	if (j->fd == -1) {
 		(void)fail(j, "be opened", err);
+		journal_close(j);
+		return NULL;
+	}
+	if (fsync(dir_fd) == -1) { /* else the name of a new one may be gone after a crash, and with it all in it */
+		(void)fail(j, "have its name synced", err);
 		journal_close(j);
 		return NULL;
 	}

@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -19,12 +21,20 @@
 #include "queue/journal.h"
 #include "queue/limits.h"
 
-enum { BLOCK = 4096, HALF = 64 * 1024, SEEN_MAX = 20000, ENTRY_MAX = 3 * BLOCK, STORE = 77 };
+enum {
+	BLOCK = 4096,
+	HALF = 64 * 1024,
+	SEEN_MAX = 20000,
+	ENTRY_MAX = 3 * BLOCK,
+	STORE = 77,
+	HALVES_ENTRIES = 2 * HALF / BLOCK + 2
+};
 
 /* --- faults --- */
 
-static int sync_errno, write_errno;
+static int sync_errno, write_errno, read_errno, file_sync_errno, directory_sync_errno;
 static bool short_writes;
+static int writes_left = INT_MAX; /* until they fail with EIO */
 
 int
 fdatasync(int fd)
@@ -36,11 +46,35 @@ fdatasync(int fd)
 	return (int)syscall(SYS_fdatasync, fd);
 }
 
+/* Of a file, and of a directory. */
+int
+fsync(int fd)
+{
+	struct stat st;
+
+	errno = fstat(fd, &st) == 0 && S_ISDIR(st.st_mode) ? directory_sync_errno : file_sync_errno;
+	return errno != 0 ? -1 : (int)syscall(SYS_fsync, fd);
+}
+
+ssize_t
+pread(int fd, void *out, size_t len, off_t at)
+{
+	if (read_errno != 0) {
+		errno = read_errno;
+		return -1;
+	}
+	return syscall(SYS_pread64, fd, out, len, at);
+}
+
 ssize_t
 pwritev(int fd, const struct iovec *iov, int count, off_t at)
 {
 	static bool interrupt;
 
+	if (writes_left-- == 0) {
+		errno = EIO;
+		return -1;
+	}
 	if (write_errno != 0) {
 		errno = write_errno;
 		return -1;
@@ -235,6 +269,8 @@ test_what_was_written_is_read_in_its_order(void **state)
 	expect_seen(1, 6);
 	read_again(4);
 	expect_seen(5, 6);
+	read_again(5); /* within a batch */
+	expect_seen(6, 6);
 	read_again(6);
 	assert_int_equal(seen.count, 0);
 	assert_false(was_logged("damaged"));
@@ -294,14 +330,40 @@ test_a_half_is_written_anew_when_the_store_has_it(void **state)
 		parts[i] = huge[0];
 	assert_int_equal(journal_add(it.journal, parts, i, &number), JOURNAL_FULL); /* more than a half */
 	for (round = 0; round < 20; round++) {
-		while (add() != JOURNAL_FULL)
+		while (add() != JOURNAL_FULL) {
 			assert_true(journal_write(it.journal, &err));
+			assert_true(it.next - applied < HALVES_ENTRIES);
+		}
 		journal_applied(it.journal, applied = it.next - 1);
 		write_batch(1);
 	}
 	assert_true(it.next > 5 * 2 * HALF / ENTRY_MAX); /* through both halves many times */
 	read_again(applied);
 	expect_seen(applied + 1, it.next - 1);
+}
+
+/* As it is after a crash at any time: what was said to be applied may be less than what is. */
+static void
+test_at_any_time_all_that_is_not_applied_is_there(void **state)
+{
+	struct error err;
+	uint64_t applied = 0;
+	size_t round;
+
+	(void)state;
+	for (round = 0; round < 300; round++) {
+		struct journal *reader = open_journal(&err);
+		while (add() == JOURNAL_FULL)
+			journal_applied(it.journal, applied += 1 + round % 5);
+		assert_true(journal_write(it.journal, &err));
+		assert_non_null(reader);
+		seen.count = 0;
+		assert_true(journal_read(reader, applied, see, NULL, &err));
+		journal_close(reader);
+		expect_seen(applied + 1, it.next - 1);
+	}
+	assert_true(it.next > 5 * 2 * HALF / ENTRY_MAX);
+	assert_false(was_logged("damaged"));
 }
 
 static void
@@ -311,8 +373,10 @@ test_both_halves_are_kept_until_then(void **state)
 	uint64_t last;
 
 	(void)state;
-	while (add() == JOURNAL_ADDED)
+	while (add() == JOURNAL_ADDED) {
 		assert_true(journal_write(it.journal, &err));
+		assert_true(it.next < HALVES_ENTRIES);
+	}
 	last = it.next - 1;
 	journal_applied(it.journal, 1); /* not yet all of the older half */
 	assert_int_equal(add(), JOURNAL_FULL);
@@ -323,25 +387,77 @@ test_both_halves_are_kept_until_then(void **state)
 static void
 test_a_batch_has_limits(void **state)
 {
-	struct str part = { bytes_of, 1 };
+	enum { PARTS = 8, MIB = 1024 * 1024 };
+	static const struct {
+		const char *row;
+		uint64_t half;
+		size_t parts, bytes; /* of an entry */
+		size_t expected;     /* how many go together */
+	} rows[] = {
+		{ "so many entries", 4 * MIB, 1, 1, JOURNAL_BATCH_ENTRIES },
+		{ "so many parts, with one that says how long an entry is", 4 * MIB, PARTS, 1,
+		    (JOURNAL_BATCH_PARTS - 1) / (PARTS + 1) },
+		{ "so many bytes", 4 * MIB, 1, JOURNAL_BATCH_BYTES / 4, 3 },
+		{ "an entry of more than a batch goes alone", 4 * MIB, 1, JOURNAL_BATCH_BYTES + 1, 1 },
+		{ "the end of a half", HALF, 1, HALF / 4, 3 },
+		{ "all of a half", HALF, 1, HALF - 52, 1 },
+	};
+	static char room[JOURNAL_BATCH_BYTES + 1];
+	struct str parts[PARTS] = { { NULL, 0 } };
 	struct error err;
-	uint64_t number;
-	size_t n;
+	uint64_t number, last = 0;
+	size_t i, n;
 
 	(void)state;
-	for (n = 0; journal_add(it.journal, &part, 1, &number) == JOURNAL_ADDED; n++)
-		continue;
-	assert_int_equal(n, JOURNAL_BATCH_ENTRIES);
-	assert_int_equal(journal_add(it.journal, &part, 1, &number), JOURNAL_LATER);
-	assert_true(journal_write(it.journal, &err));
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		journal_close(it.journal);
+		assert_int_equal(unlinkat(it.fd, "journal", 0), 0);
+		it.journal = journal_open(it.fd, it.dir, STORE, rows[i].half, &err);
+		begin(last);
+		parts[0] = (struct str){ room, rows[i].bytes };
+		for (n = 0; journal_add(it.journal, parts, rows[i].parts, &number) == JOURNAL_ADDED; n++)
+			assert_int_equal(number, ++last);
+		if (n != rows[i].expected)
+			row_fail(rows[i].row, "%zu entries, expected %zu", n, rows[i].expected);
+		assert_int_equal(journal_add(it.journal, parts, rows[i].parts, &number), JOURNAL_LATER);
+		assert_true(journal_write(it.journal, &err));
+		if (journal_add(it.journal, parts, rows[i].parts, &number) != JOURNAL_ADDED || number != ++last)
+			row_fail(rows[i].row, "%s", "nothing goes behind it");
+	}
+}
+
+static void
+test_more_than_a_half_never_has_room(void **state)
+{
+	static char room[HALF];
+	struct str part = { room, HALF - 51 };
+	struct error err;
+	uint64_t number;
+
+	(void)state;
+	assert_int_equal(journal_add(it.journal, &part, 1, &number), JOURNAL_FULL);
+	write_batch(1); /* and the next is not worse off for it */
+	part.len--;
 	assert_int_equal(journal_add(it.journal, &part, 1, &number), JOURNAL_ADDED);
-	assert_int_equal(number, n + 1);
+	assert_int_equal(number, it.next);
+	assert_true(journal_write(it.journal, &err));
+}
+
+static size_t
+batch_bytes(uint64_t first, size_t entries)
+{
+	size_t bytes = 48;
+
+	while (entries-- > 0)
+		bytes += 4 + entry_of(first++).len;
+	return bytes;
 }
 
 static void
 test_a_torn_batch_is_no_batch(void **state)
 {
-	static const size_t kept[] = { 1, 47, 48, 100, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK };
+	static const size_t kept[] = { 1, 47, 48, 100, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, 3 * BLOCK, 4 * BLOCK,
+		5 * BLOCK, 6 * BLOCK, 7 * BLOCK, 8 * BLOCK, 9 * BLOCK - 1, 9 * BLOCK };
 	struct stat st;
 	size_t i;
 	off_t begin_of_batch;
@@ -349,16 +465,18 @@ test_a_torn_batch_is_no_batch(void **state)
 
 	(void)state;
 	for (i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
-		uint64_t first = it.next;
+		const uint64_t first = 5; /* the five behind it have ten blocks */
 		char *whole, *zeros;
 
+		begin(first - 1);
 		write_batch(1);
 		fd = file();
 		assert_int_equal(fstat(fd, &st), 0);
 		whole = malloc((size_t)st.st_size);
-		zeros = calloc(1, 8 * BLOCK);
+		zeros = calloc(1, 12 * BLOCK);
 		assert_int_equal(pread(fd, whole, (size_t)st.st_size, 0), st.st_size);
 		write_batch(5);
+		assert_true(kept[i] < batch_bytes(first + 1, 5));
 		/* What the disk had of the second batch: its first kept[i] bytes. */
 		for (begin_of_batch = BLOCK; begin_of_batch < st.st_size; begin_of_batch += BLOCK) {
 			char now[BLOCK];
@@ -367,13 +485,12 @@ test_a_torn_batch_is_no_batch(void **state)
 				break;
 		}
 		assert_int_equal(
-		    pwrite(fd, zeros, 8 * BLOCK - kept[i], begin_of_batch + (off_t)kept[i]), 8 * BLOCK - kept[i]);
+		    pwrite(fd, zeros, 12 * BLOCK - kept[i], begin_of_batch + (off_t)kept[i]), 12 * BLOCK - kept[i]);
 		(void)close(fd);
 		free(whole);
 		free(zeros);
 		read_again(first - 1);
 		expect_seen(first, first);
-		begin(first + 5);
 	}
 }
 
@@ -411,18 +528,76 @@ test_every_bit_of_a_batch_counts(void **state)
 }
 
 static void
+forget_log(void)
+{
+	log_flush();
+	assert_int_equal(ftruncate(it.log_fd, 0), 0);
+	assert_int_equal(lseek(it.log_fd, 0, SEEK_SET), 0);
+}
+
+static void
 test_a_damaged_first_block_is_told(void **state)
 {
+	off_t at;
+
+	(void)state;
+	for (at = 0; at < 52; at++) {
+		write_batch(1);
+		forget_log();
+		flip(at);
+		read_again(0);
+		if (seen.count != 0 || !was_logged("first block is damaged"))
+			fail_msg("byte %d is not missed", (int)at);
+		begin(it.next - 1);
+		write_batch(1);
+		read_again(it.next - 2);
+		expect_seen(it.next - 1, it.next - 1);
+		begin(it.next - 1);
+	}
+}
+
+static void
+test_a_file_that_was_not_begun_is_new(void **state)
+{
+	static const off_t sizes[] = { 0, 1, 40, BLOCK, 3 * BLOCK };
+	size_t i;
+	int fd;
+
+	(void)state;
+	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		fd = file();
+		assert_int_equal(ftruncate(fd, 0), 0);
+		assert_int_equal(ftruncate(fd, sizes[i]), 0);
+		(void)close(fd);
+		read_again(0);
+		assert_int_equal(seen.count, 0);
+		begin(0);
+		write_batch(2);
+		read_again(0);
+		expect_seen(1, 2);
+	}
+	assert_false(was_logged("damaged"));
+}
+
+/* A disk that cannot be read now may be read later: nothing is begun anew over what stands there. */
+static void
+test_what_cannot_be_read_is_not_taken_for_nothing(void **state)
+{
+	struct journal *j;
+	struct error err;
+
 	(void)state;
 	write_batch(2);
-	flip(24);
+	read_errno = EIO;
+	j = open_journal(&err);
+	read_errno = 0;
+	assert_null(j);
+	assert_non_null(strstr(err.text, strerror(EIO)));
 	read_again(0);
-	assert_int_equal(seen.count, 0);
-	assert_true(was_logged("first block is damaged"));
-	begin(2);
-	write_batch(1);
-	read_again(2);
-	expect_seen(3, 3);
+	expect_seen(1, 2);
+	read_errno = EIO;
+	assert_false(journal_read(it.journal, 0, see, NULL, &err));
+	read_errno = 0;
 }
 
 static void
@@ -480,6 +655,31 @@ test_a_batch_within_a_message_is_only_text(void **state)
 	assert_int_equal(seen.count, 0);
 }
 
+/* The blocks of a batch, copied by hand: of today they are one wherever they stand, of before the start nowhere. */
+static void
+test_a_batch_of_an_earlier_start_is_none(void **state)
+{
+	static char old[BLOCK], young[BLOCK];
+	int fd;
+
+	(void)state;
+	fd = file();
+	write_batch(1);
+	assert_int_equal(pread(fd, old, BLOCK, BLOCK), BLOCK);
+	read_again(1);
+	begin(0);
+	write_batch(1);
+	assert_int_equal(pread(fd, young, BLOCK, BLOCK), BLOCK);
+	assert_int_equal(pwrite(fd, old, BLOCK, BLOCK), BLOCK);
+	assert_int_equal(pwrite(fd, old, BLOCK, BLOCK + HALF), BLOCK);
+	read_again(0);
+	assert_int_equal(seen.count, 0);
+	assert_int_equal(pwrite(fd, young, BLOCK, 4 * BLOCK + HALF), BLOCK);
+	read_again(0);
+	expect_seen(1, 1);
+	(void)close(fd);
+}
+
 static void
 test_interrupted_and_short_writes_are_gone_on_with(void **state)
 {
@@ -502,6 +702,7 @@ test_what_failed_is_not_found_again(void **state)
 		{ "a sync fails", &sync_errno, EIO },
 		{ "a sync finds no room", &sync_errno, ENOSPC },
 		{ "a write fails", &write_errno, EIO },
+		{ "a write finds no room", &write_errno, ENOSPC },
 	};
 	struct error err;
 	size_t i;
@@ -521,6 +722,78 @@ test_what_failed_is_not_found_again(void **state)
 		expect_seen(last, last);
 		begin(last);
 	}
+}
+
+static void
+test_half_of_a_batch_is_not_found_again(void **state)
+{
+	struct error err;
+
+	(void)state;
+	write_batch(1);
+	assert_int_equal(add(), JOURNAL_ADDED);
+	short_writes = true;
+	writes_left = 5;
+	assert_false(journal_write(it.journal, &err));
+	short_writes = false;
+	writes_left = INT_MAX;
+	read_again(0);
+	expect_seen(1, 1);
+}
+
+static void
+test_a_start_that_fails_is_told(void **state)
+{
+	static const struct {
+		const char *row;
+		int *fault;
+	} rows[] = {
+		{ "the first block cannot be written", &write_errno },
+		{ "the file cannot be synced", &file_sync_errno },
+	};
+	struct journal *j;
+	struct error err;
+	bool ok;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		*rows[i].fault = EIO;
+		ok = journal_start(it.journal, 0, &err);
+		*rows[i].fault = 0;
+		if (ok || strstr(err.text, strerror(EIO)) == NULL)
+			row_fail(rows[i].row, "%s", ok ? "is not noticed" : err.text);
+	}
+	directory_sync_errno = EIO; /* without its name a file is not there after a crash */
+	j = open_journal(&err);
+	directory_sync_errno = 0;
+	assert_null(j);
+	assert_non_null(strstr(err.text, strerror(EIO)));
+}
+
+static void
+test_no_half_of_a_new_one_is_left(void **state)
+{
+	struct rlimit before, limit;
+	struct error err;
+	struct stat st;
+	bool ok;
+
+	(void)state;
+	journal_close(it.journal);
+	assert_int_equal(unlinkat(it.fd, "journal", 0), 0);
+	it.journal = journal_open(it.fd, it.dir, STORE, 1024 * 1024, &err);
+	assert_non_null(it.journal);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	limit = (struct rlimit){ 1024 * 1024, before.rlim_max };
+	(void)signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	ok = journal_start(it.journal, 0, &err);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_false(ok);
+	assert_non_null(strstr(err.text, strerror(EFBIG)));
+	assert_int_equal(fstatat(it.fd, "journal", &st, 0), 0);
+	assert_int_equal(st.st_size, 0);
 }
 
 static void
@@ -557,17 +830,25 @@ main(void)
 		TEST(test_a_start_forgets_what_was_there),
 		TEST(test_who_cannot_take_one_ends_the_reading),
 		TEST(test_a_half_is_written_anew_when_the_store_has_it),
+		TEST(test_at_any_time_all_that_is_not_applied_is_there),
 		TEST(test_both_halves_are_kept_until_then),
 		TEST(test_a_batch_has_limits),
+		TEST(test_more_than_a_half_never_has_room),
 		TEST(test_a_torn_batch_is_no_batch),
 		TEST(test_damage_is_told_and_costs_nothing_else),
 		TEST(test_every_bit_of_a_batch_counts),
 		TEST(test_a_damaged_first_block_is_told),
+		TEST(test_a_file_that_was_not_begun_is_new),
+		TEST(test_what_cannot_be_read_is_not_taken_for_nothing),
 		TEST(test_what_is_left_of_a_file_cut_off_is_read),
 		TEST(test_the_journal_of_another_store_is_refused),
 		TEST(test_a_batch_within_a_message_is_only_text),
+		TEST(test_a_batch_of_an_earlier_start_is_none),
 		TEST(test_interrupted_and_short_writes_are_gone_on_with),
 		TEST(test_what_failed_is_not_found_again),
+		TEST(test_half_of_a_batch_is_not_found_again),
+		TEST(test_a_start_that_fails_is_told),
+		TEST(test_no_half_of_a_new_one_is_left),
 		TEST(test_no_room_for_a_new_one),
 	};
 
