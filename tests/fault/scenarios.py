@@ -78,6 +78,12 @@ def make_daemon(load, folder, spool=None, extra="", **kwargs):
                           **values, **kwargs)
 
 
+def start_load(load, daemon):
+    """Little of it to a Maildir, which takes less in a second than sessions can send."""
+    load.start_client(daemon.port, to=(load_module.FAR,))
+    load.start_client(daemon.port, sessions=1)
+
+
 def drain(daemon):
     """Waits until nothing waits any more; what shrinks has its time, however much it is."""
     waiting = len(daemon.queue_list())
@@ -110,7 +116,7 @@ def power_cuts(cuts, say=print, seconds=2.0, seed=1):
     chance = random.Random(seed)
     try:
         daemon.start()
-        load.start_client(daemon.port, sessions=20)
+        start_load(load, daemon)
         for number in range(cuts):
             load.wait_acknowledged(50)
             time.sleep(chance.uniform(0.2, seconds))
@@ -163,8 +169,7 @@ def kills(rounds, say=print, kinds=KINDS, seed=1):
     killed = 0
     try:
         daemon.start()
-        load.start_client(daemon.port, to=(load_module.FAR,))
-        load.start_client(daemon.port, sessions=1)  # a Maildir is slower than what ten sessions send
+        start_load(load, daemon)
         for number in range(rounds):
             if number and number % ROUNDS_A_PARENT == 0:
                 daemon.restart()
