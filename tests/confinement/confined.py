@@ -75,13 +75,6 @@ def arguments():
     return found
 
 
-def sanitized():
-    """Whether the build has a sanitizer, whose run-time needs further calls."""
-    done = subprocess.run(["nm", "-D", postern.built("smtpd")], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                          check=False)
-    return b"__asan" in done.stdout or b"__tsan" in done.stdout
-
-
 # --- the filter of a running process ---
 
 def read_filters(pid):

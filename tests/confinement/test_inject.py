@@ -98,7 +98,7 @@ def try_call(scene, kind, call):
 @pytest.mark.deadline(180)
 @pytest.mark.parametrize("calls", groups(), ids=["-".join(call[0] for call in group) for group in groups()])
 def test_refused_calls_end_the_process_and_nothing_else(scene, calls):
-    if confined.sanitized():
+    if postern.is_sanitized():
         pytest.skip("a build with a sanitizer has a longer list")
     scene.daemon.allow("event=refused-call", "event=process-died .*signal=31", "event=mailbox-failed")
     scene.start()

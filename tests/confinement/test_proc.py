@@ -7,6 +7,7 @@ import pwd
 import re
 
 import confined
+import postern
 import pytest
 
 ZERO = "0000000000000000"
@@ -28,7 +29,7 @@ DESCRIPTORS_IDLE_MAX = 40
 
 @pytest.fixture(name="running")
 def fixture_running(scene):
-    if confined.sanitized():
+    if postern.is_sanitized():
         pytest.skip("a build with a sanitizer is not what is installed")
     return scene.start()
 

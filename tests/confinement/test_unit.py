@@ -7,6 +7,7 @@ import os
 import pytest
 
 import confined
+import postern
 import smtp
 
 AS_UNIT = ["/usr/bin/python3", os.path.join(os.path.dirname(os.path.abspath(__file__)), "as_unit.py")]
@@ -22,7 +23,7 @@ def filters_of(pid):
 
 
 def test_log_lines_arrive_below_filters_that_are_there_already(daemons, sinks):
-    if confined.sanitized():
+    if postern.is_sanitized():
         pytest.skip("a sanitizer's run-time makes calls that the filters do not expect")
     sink = sinks()
     daemon = daemons(RELAY, sink=sink.port, prefix=[*AS_UNIT, "--filters-only"]).start()
@@ -40,7 +41,7 @@ def test_log_lines_arrive_below_filters_that_are_there_already(daemons, sinks):
 
 
 def test_mail_passes_all_processes_under_the_options_of_the_unit(scene):
-    if confined.sanitized():
+    if postern.is_sanitized():
         pytest.skip("a sanitizer's run-time makes calls that the filters do not expect")
     scene.daemon.prefix = AS_UNIT
     scene.start()

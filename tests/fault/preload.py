@@ -65,9 +65,8 @@ def make(folder):
     """A Preload, or the test is skipped."""
     if os.geteuid() != 0:
         pytest.skip("needs root: a mount namespace")
-    with open(postern.built("posternd"), "rb") as file:
-        if b"__asan_init" in file.read():
-            pytest.skip("needs a build without sanitizers, which want to be loaded first")
+    if postern.is_sanitized():
+        pytest.skip("needs a build without sanitizers, which want to be loaded first")
     preload = Preload(folder)
     reason = preload.missing()
     if reason:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """100,000 messages for a dead server cost one record of memory and nobody's time (SECURITY X06, F-E)."""
 
+import math
 import subprocess
 import time
 
@@ -44,6 +45,8 @@ def seconds_until_delivered(daemon, sink, number):
 
 @pytest.mark.deadline(600)
 def test_X06_a_dead_destination_with_many_messages(daemons, sinks, folder):
+    # A sanitizer keeps what was freed: then the rest is tested, and memory in builds without one.
+    growth_max = math.inf if postern.is_sanitized("queue") else GROWTH_KIB_MAX
     load = load_module.Load(folder)
     sink = sinks()
     statements, values = load.configuration()
@@ -60,7 +63,7 @@ def test_X06_a_dead_destination_with_many_messages(daemons, sinks, folder):
         took = seconds_until_delivered(daemon, sink, 1)
         print(f"queue: {empty} KiB with {SOME} messages, {full} KiB with {MESSAGES + SOME}; a healthy one took {took:.3f} s")
         assert daemon.pids("queue") == [queue]
-        assert full - empty < GROWTH_KIB_MAX
+        assert full - empty < growth_max
         assert took < AT_ONCE_SECONDS
         daemon.stop()
         begin = time.monotonic()
@@ -71,7 +74,7 @@ def test_X06_a_dead_destination_with_many_messages(daemons, sinks, folder):
         print(f"a start with them greets after {started:.3f} s with {again} KiB; a healthy one took {took:.3f} s")
         assert started < START_SECONDS_MAX
         assert took < AT_ONCE_SECONDS
-        assert again - empty < GROWTH_KIB_MAX
+        assert again - empty < growth_max
         postern.wait_until(lambda: daemon.log.count("event=destination-down") > 0, 20, "a try of the dead one")
     finally:
         load.close()

@@ -57,6 +57,13 @@ def built(name):
     return os.path.join(BUILD, name)
 
 
+def is_sanitized(name="posternd"):
+    """Whether that program was built with a sanitizer, which has memory and calls of its own."""
+    with open(built(name), "rb") as file:
+        code = file.read()
+    return b"__asan_init" in code or b"__tsan_init" in code
+
+
 def free_port():
     """A port on 127.0.0.1 that nobody listens on at the moment."""
     with socket.socket() as probe:
