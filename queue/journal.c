@@ -119,7 +119,7 @@ read_all(int fd, char *out, size_t len, uint64_t at)
 	return true;
 }
 
-/* A file without a head is new: it is filled with zeros first, and the head written before anything that has to last. */
+/* A file without a head is new: zeros fill it first, and the head is written before anything that has to last. */
 static bool
 read_head(struct journal *j, struct error *err)
 {

@@ -8,7 +8,9 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 
 #include "common/log.h"
@@ -21,7 +23,8 @@
 
 enum { COUNT = 300, WAIT_MS = 20000, SMALL = 20, BODY_MAX = 3 * RECORD_PIECE_DATA };
 
-static _Atomic int sync_errno, syncs;
+static _Atomic int sync_errno, syncs, write_errno;
+static _Atomic bool no_room; /* for what a step puts into the store */
 
 int
 fdatasync(int fd)
@@ -30,6 +33,16 @@ fdatasync(int fd)
 	if (sync_errno == 0)
 		return (int)syscall(SYS_fdatasync, fd);
 	errno = sync_errno;
+	return -1;
+}
+
+/* How a journal is written, and nothing else. */
+ssize_t
+pwritev(int fd, const struct iovec *iov, int count, off_t at)
+{
+	if (write_errno == 0)
+		return syscall(SYS_pwritev, fd, iov, count, at, 0);
+	errno = write_errno;
 	return -1;
 }
 
@@ -47,6 +60,7 @@ struct letter {
 static struct letter letters[COUNT + 1];
 static char text[BODY_MAX + 300];
 static struct spool spool;
+static int log_fd; /* what was logged */
 static struct committer *committer;
 static struct intake *intake;
 static size_t kept, finished, awaited_kept, awaited_done;
@@ -147,6 +161,39 @@ is_there(uint64_t id)
 	return found;
 }
 
+static uint64_t
+stored_number(enum store_meta what)
+{
+	struct store_txn *txn = reading(&spool);
+	uint64_t number = store_get_meta(txn, what);
+
+	store_read_end(txn);
+	return number;
+}
+
+/* All entries up to that number are in the store, and so many messages. */
+static void
+expect_numbers(uint64_t entry, uint64_t messages)
+{
+	assert_int_equal(stored_number(STORE_META_JOURNAL), entry);
+	assert_int_equal(stored_number(STORE_META_ACCEPTED), messages);
+}
+
+/* An entry that came twice would be told as one that cannot be understood. */
+static void
+expect_no_damage(void)
+{
+	static char lines[65536];
+	ssize_t n;
+
+	log_flush();
+	n = pread(log_fd, lines, sizeof(lines) - 1, 0);
+	assert_int_not_equal(n, -1);
+	lines[n] = '\0';
+	assert_int_equal(ftruncate(log_fd, 0), 0);
+	assert_null(strstr(lines, "journal-damaged"));
+}
+
 /* --- the intake at work --- */
 
 static void
@@ -162,6 +209,8 @@ run_letter(struct store_txn *txn, struct step *step)
 	(void)pthread_mutex_lock(&gate);
 	(void)pthread_mutex_unlock(&gate);
 	put(txn, ((struct letter *)step)->id);
+	if (no_room)
+		store_fail(txn, STORE_NO_ROOM, "no room on purpose");
 }
 
 static void
@@ -199,19 +248,33 @@ keep_letter(struct taking *t)
 	look();
 }
 
+static size_t
+compose_nothing(struct taking *t, struct str parts[INTAKE_PARTS_MAX])
+{
+	(void)t;
+	(void)parts;
+	return 0;
+}
+
+/* What it says of its size, and how its entry is made, may be another than what is put. */
 static void
-take(uint64_t id)
+take_as(uint64_t id, size_t bytes, taking_compose_fn *compose)
 {
 	struct letter *l = &letters[id];
 
 	*l = (struct letter){ .id = id, .syncs = syncs };
 	buf_init(&l->envelope, JOURNAL_BATCH_BYTES);
-	l->taking = (struct taking){
-		.step = { .kind = STEP_ACCEPT, .bytes = body_of(id).len, .run = run_letter, .done = done_letter },
-		.compose = compose_letter,
-		.kept = keep_letter
-	};
+	l->taking =
+	    (struct taking){ .step = { .kind = STEP_ACCEPT, .bytes = bytes, .run = run_letter, .done = done_letter },
+		    .compose = compose,
+		    .kept = keep_letter };
 	intake_take(intake, &l->taking);
+}
+
+static void
+take(uint64_t id)
+{
+	take_as(id, body_of(id).len, compose_letter);
 }
 
 static void
@@ -264,6 +327,7 @@ close_room(void)
 	for (i = 0; i <= COUNT; i++)
 		buf_clear(&letters[i].envelope);
 	expect_clean(&spool);
+	expect_no_damage();
 	store_close(spool.store);
 }
 
@@ -323,8 +387,10 @@ test_what_was_kept_is_there_after_a_crash(void **state)
 		for (id = 1; id <= COUNT; id++)
 			if (!is_there(id))
 				fail_msg("message %llu was kept, and is not there", (unsigned long long)id);
+		expect_numbers(COUNT, COUNT);
 		close_room();
 		open_room(); /* and nothing comes twice */
+		expect_numbers(COUNT, COUNT);
 		close_room();
 		spool_remove(spool.dir);
 	}
@@ -408,6 +474,129 @@ test_a_failed_sync_is_told_to_all_that_wait(void **state)
 	spool_remove(spool.dir);
 }
 
+static void
+test_the_end_hands_all_over(void **state)
+{
+	uint64_t id;
+
+	(void)state;
+	make();
+	for (id = 1; id <= COUNT; id++)
+		take(id);
+	assert_int_equal(intake_pending(intake), COUNT);
+	intake_free(intake);
+	assert_int_equal(kept, COUNT);
+	intake = NULL;
+	close_room();
+	assert_int_equal(finished, COUNT);
+	open_room();
+	for (id = 1; id <= COUNT; id++)
+		assert_true(letters[id].failure == STORE_OK && is_there(id));
+	expect_numbers(COUNT, COUNT);
+	close_room();
+	spool_remove(spool.dir);
+}
+
+static void
+test_what_has_no_entry_waits_for_its_commit(void **state)
+{
+	uint64_t id;
+
+	(void)state;
+	make();
+	for (id = 1; id <= SMALL; id++)
+		take_as(id, body_of(id).len, id % 3 == 0 ? compose_nothing : compose_letter);
+	wait_for(SMALL - SMALL / 3, SMALL);
+	for (id = 1; id <= SMALL; id++) {
+		assert_int_equal(letters[id].kept, id % 3 != 0);
+		assert_true(letters[id].failure == STORE_OK && is_there(id));
+	}
+	close_room();
+	spool_remove(spool.dir);
+}
+
+/* What the store could not take later is not promised. */
+static void
+test_without_room_in_the_store_nothing_is_kept(void **state)
+{
+	const size_t mib = 1024 * 1024;
+
+	(void)state;
+	spool_new(&spool, 2 * mib);
+	store_close(spool.store);
+	spool.options.replay = arrival_replay;
+	open_room();
+	take_as(1, 1000, compose_letter);
+	wait_for(1, 1);
+	take_as(2, mib / 2, compose_letter); /* there is room for this, but not for what changes with it */
+	wait_for(1, 2);
+	assert_int_equal(letters[2].failure, STORE_OK);
+	take_as(3, 2 * mib, compose_letter);
+	wait_for(1, 3);
+	assert_int_equal(letters[3].failure, STORE_NO_ROOM);
+	assert_false(letters[2].kept || letters[3].kept || is_there(3));
+	take_as(4, 1000, compose_letter);
+	wait_for(2, 4);
+	close_room();
+	spool_remove(spool.dir);
+}
+
+static void
+test_without_room_for_a_journal_there_is_none(void **state)
+{
+	(void)state;
+	spool_new(&spool, 0);
+	store_close(spool.store);
+	spool.options.replay = arrival_replay;
+	write_errno = ENOSPC;
+	open_room();
+	write_errno = 0;
+	assert_null(store_journal(spool.store));
+	assert_false(intake_journals(intake, 1, 1));
+	close_room();
+	open_room(); /* with the next start there is room */
+	assert_true(intake_journals(intake, 1, 1));
+	take(1);
+	wait_for(1, 1);
+	close_room();
+	spool_remove(spool.dir);
+}
+
+/* Kept, and then without room up to the end: with room, the next start has all of it, in its order and once. */
+static void
+test_what_was_held_up_to_the_end_is_taken_over(void **state)
+{
+	uint64_t id;
+
+	(void)state;
+	make();
+	take(1);
+	wait_for(1, 1);
+	no_room = true;
+	for (id = 2; id <= SMALL; id++)
+		take(id);
+	wait_for(SMALL, 1);
+	take_as(SMALL + 1, 1, compose_nothing); /* behind them all, and not kept: it hears it at once */
+	wait_for(SMALL, 2);
+	assert_int_equal(letters[SMALL + 1].failure, STORE_NO_ROOM);
+	assert_int_equal(finished, 2);
+	expect_numbers(1, 1);
+	close_room();
+	no_room = false;
+	for (id = 2; id <= SMALL; id++)
+		assert_int_equal(letters[id].failure, STORE_NO_ROOM);
+	open_room();
+	for (id = 1; id <= SMALL; id++)
+		assert_true(is_there(id));
+	assert_false(is_there(SMALL + 1));
+	expect_numbers(SMALL, SMALL);
+	close_room();
+	open_room();
+	expect_numbers(SMALL, SMALL);
+	close_room();
+	spool_remove(spool.dir);
+}
+
 static bool
 replay(struct str entry, bool *put_something)
 {
@@ -478,13 +667,20 @@ main(void)
 		cmocka_unit_test(test_without_a_journal_all_waits_for_its_commit),
 		cmocka_unit_test(test_a_full_journal_loses_nothing),
 		cmocka_unit_test(test_a_failed_sync_is_told_to_all_that_wait),
+		cmocka_unit_test(test_the_end_hands_all_over),
+		cmocka_unit_test(test_what_has_no_entry_waits_for_its_commit),
+		cmocka_unit_test(test_without_room_in_the_store_nothing_is_kept),
+		cmocka_unit_test(test_without_room_for_a_journal_there_is_none),
+		cmocka_unit_test(test_what_was_held_up_to_the_end_is_taken_over),
 		cmocka_unit_test(test_an_entry_is_understood_whole_or_not_at_all),
 	};
 	size_t i;
 
 	for (i = 0; i < sizeof(text); i++)
 		text[i] = (char)(i * 7 + i / 253);
-	log_init("test", open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_TEXT, LOG_ERROR);
+	log_fd = memfd_create("log", MFD_CLOEXEC);
+	(void)fcntl(log_fd, F_SETFL, O_APPEND);
+	log_init("test", log_fd, LOG_TEXT, LOG_ERROR);
 	loop_init();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
