@@ -65,12 +65,22 @@ def groups():
     return [CALLS[at:at + CALLS_A_DAEMON] for at in range(0, len(CALLS), CALLS_A_DAEMON)]
 
 
+def has_filter(daemon, pid):
+    """Whether it has come so far in its start: a filter more than the parent."""
+    try:
+        return int(confined.status(pid)["Seccomp_filters"]) > int(confined.status(daemon.pid)["Seccomp_filters"])
+    except FileNotFoundError:
+        return False
+
+
 def wait_back(daemon, kind, pid, count):
-    """The process is gone, and another of its kind is there; a mailbox comes back with the next message."""
+    """The process is gone, and another of its kind is confined; a mailbox comes back with the next message."""
     postern.wait_until(lambda: not postern.alive(pid), BACK_SECONDS, f"the end of {kind}")
     if kind != "mailbox":
         postern.wait_until(lambda: len(daemon.pids(kind)) >= count and pid not in daemon.pids(kind), BACK_SECONDS,
                            f"a new {kind}")
+        postern.wait_until(lambda: all(has_filter(daemon, each) for each in daemon.pids(kind)), BACK_SECONDS,
+                           f"the filter of a new {kind}")
 
 
 def try_call(scene, kind, call):
