@@ -6,6 +6,7 @@ would have done (accounts, device nodes, a few files) is written here. A root is
 """
 
 import enum
+import fcntl
 import os
 import shutil
 import stat
@@ -37,8 +38,13 @@ def ensure_root(cache, package, accounts, getting, say):
     if version is None and getting is Getting.NEVER:
         raise Failure(f"{path} is not there and must not be fetched")
     if version is None:
-        say(f"unpacking {package} and what it depends on into {path}")
-        version = build_root(cache, path, package, accounts)
+        os.makedirs(cache, exist_ok=True)
+        with open(os.path.join(cache, "roots.lock"), "w", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # another test may be at it
+            version = None if getting is Getting.ANEW else read_stamp(path)
+            if version is None:
+                say(f"unpacking {package} and what it depends on into {path}")
+                version = build_root(cache, path, package, accounts)
     check_devices(path)
     return path, version
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""smtp-source, smtp-sink and Postfix itself, out of the root that tests/bench unpacked; nothing is fetched for a test.
+"""smtp-source, smtp-sink and Postfix itself, out of a root that is unpacked from Debian's packages, as for tests/bench.
 
 Everything a test writes there lies in a folder of its own, so that several runs do not meet.
 """
@@ -76,9 +76,9 @@ def find():
     if os.geteuid() != 0:
         pytest.skip("needs root: Postfix's programs run in a root of their own")
     try:
-        root, _ = ensure_root(CACHE, "postfix", ACCOUNTS, Getting.NEVER, lambda _: None)
+        root, _ = ensure_root(CACHE, "postfix", ACCOUNTS, Getting.MISSING, lambda _: None)
     except Failure as failure:
-        pytest.skip(f"Postfix's programs are not there ({failure}); make bench BENCH=--quick fetches them")
+        pytest.skip(f"Postfix's programs cannot be had: {failure}")
     return Tools(root)
 
 
