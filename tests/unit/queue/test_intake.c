@@ -118,6 +118,15 @@ put(struct store_txn *txn, uint64_t id)
 }
 
 static void
+put_directly(uint64_t id)
+{
+	struct store_txn *txn = begin(&spool);
+
+	put(txn, id);
+	commit(txn);
+}
+
+static void
 encode(uint64_t id, struct buf *out)
 {
 	const struct arrival arrival = arrival_of(id);
@@ -598,6 +607,45 @@ test_what_was_held_up_to_the_end_is_taken_over(void **state)
 }
 
 static bool
+replay_without_room(struct store_txn *txn, struct str entry)
+{
+	bool ok = arrival_replay(txn, entry);
+
+	store_fail(txn, STORE_NO_ROOM, "no room on purpose");
+	return ok;
+}
+
+/* Else a store that is full would never be emptied. */
+static void
+test_a_start_without_room_leaves_the_journal_to_another(void **state)
+{
+	uint64_t id;
+
+	(void)state;
+	make();
+	no_room = true;
+	for (id = 1; id <= SMALL; id++)
+		take(id);
+	wait_for(SMALL, 0);
+	close_room();
+	no_room = false;
+	spool.options.replay = replay_without_room;
+	open_room();
+	assert_null(store_journal(spool.store));
+	expect_numbers(0, 0);
+	put_directly(SMALL + 1);
+	close_room();
+	spool.options.replay = arrival_replay;
+	open_room();
+	assert_non_null(store_journal(spool.store));
+	for (id = 1; id <= SMALL + 1; id++)
+		assert_true(is_there(id));
+	expect_numbers(SMALL, SMALL + 1);
+	close_room();
+	spool_remove(spool.dir);
+}
+
+static bool
 replay(struct str entry, bool *put_something)
 {
 	struct store_txn *txn = begin(&spool);
@@ -672,6 +720,7 @@ main(void)
 		cmocka_unit_test(test_without_room_in_the_store_nothing_is_kept),
 		cmocka_unit_test(test_without_room_for_a_journal_there_is_none),
 		cmocka_unit_test(test_what_was_held_up_to_the_end_is_taken_over),
+		cmocka_unit_test(test_a_start_without_room_leaves_the_journal_to_another),
 		cmocka_unit_test(test_an_entry_is_understood_whole_or_not_at_all),
 	};
 	size_t i;
