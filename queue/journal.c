@@ -123,14 +123,15 @@ read_all(int fd, char *out, size_t len, uint64_t at)
 static bool
 read_head(struct journal *j, struct error *err)
 {
-	static const struct file_head none;
+	static const char none[sizeof(struct file_head)];
+	char bytes[sizeof(none)] = { 0 };
 	struct file_head head;
 
-	memset(&head, 0, sizeof(head));
-	if (!read_all(j->fd, (char *)&head, sizeof(head), 0) && errno != ENODATA)
+	if (!read_all(j->fd, bytes, sizeof(bytes), 0) && errno != ENODATA)
 		return fail(j, "be read", err);
-	if (memcmp(&head, &none, sizeof(head)) == 0)
+	if (memcmp(bytes, none, sizeof(none)) == 0)
 		return true;
+	memcpy(&head, bytes, sizeof(head));
 	if (memcmp(head.magic, file_magic, sizeof(file_magic)) != 0 || le32toh(head.format) != FORMAT ||
 	    le32toh(head.block) != BLOCK || le32toh(head.checksum) != file_checksum(&head) ||
 	    le64toh(head.half) % BLOCK != 0 || le64toh(head.half) == 0 || le64toh(head.half) > JOURNAL_HALF_MAX) {
