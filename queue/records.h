@@ -7,7 +7,7 @@
  * A message on disk is in one of these states, and nothing else can exist:
  *	coming     pieces and a sweep mark; no message record. Nobody was told 250; swept after the next start
  *	kept       an entry in the journal that is above the number in meta, and nothing else. It was told 250; taken over
- *	           into the state queued before anybody looks
+ *	           into the state queued before anybody looks, or, on a full store, by the first start that finds room
  *	queued     a message record, all its pieces, at least one recipient; each recipient has exactly one schedule
  *	           entry and is counted in its destination's record; an expiry entry
  *	done       a sweep mark and some pieces; no message record, no recipient. Swept in bounded steps
