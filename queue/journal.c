@@ -393,6 +393,9 @@ journal_start(struct journal *j, uint64_t applied, struct error *err)
 		return fail(j, "be synced", err);
 	atomic_store(&j->applied, applied);
 	j->next = applied + 1;
+	j->current = 0;
+	j->at = 0;
+	memset(j->last, 0, sizeof(j->last));
 	j->iov_count = 1;
 	return true;
 }
