@@ -49,6 +49,25 @@ enum proto_delivery { PROTO_DELIVERY_RELAY, PROTO_DELIVERY_LOCAL };
 enum proto_answer { PROTO_ANSWER_FOUND, PROTO_ANSWER_NONE, PROTO_ANSWER_TEMPORARY };
 enum proto_refusal { PROTO_REFUSAL_TEMPORARY, PROTO_REFUSAL_NO_ROOM, PROTO_REFUSAL_TICKET };
 enum proto_result { PROTO_RESULT_DELIVERED, PROTO_RESULT_DEFERRED, PROTO_RESULT_FAILED };
+
+/* What the sender wants back of a message that failed (RFC 3461 section 4.3), and when to hear of a recipient (4.1). */
+enum proto_ret { PROTO_RET_NONE, PROTO_RET_FULL, PROTO_RET_HDRS };
+enum proto_notify { PROTO_NOTIFY_NEVER = 1, PROTO_NOTIFY_SUCCESS = 2, PROTO_NOTIFY_FAILURE = 4, PROTO_NOTIFY_DELAY = 8 };
+
+/* Why a recipient still waits, or failed. */
+enum proto_cause {
+	PROTO_CAUSE_NONE,
+	PROTO_CAUSE_ANSWER,       /* what the other server said of this message or recipient */
+	PROTO_CAUSE_GREYLIST,     /* it wants to see us again later */
+	PROTO_CAUSE_THEIR_LIMIT,  /* we send too much for it, or it has too little room */
+	PROTO_CAUSE_OUR_LIMIT,    /* of connections, or a rate */
+	PROTO_CAUSE_DNS,          /* its name could not be resolved */
+	PROTO_CAUSE_CONNECTION,   /* it could not be reached, or was lost */
+	PROTO_CAUSE_TLS,          /* the connection could not be protected as it has to be */
+	PROTO_CAUSE_HERE,         /* this machine: a mailbox, a disk, a process */
+	PROTO_CAUSE_PAUSE         /* the administrator's: paused, suspended, or held */
+};
+
 enum proto_route {
 	PROTO_ROUTE_FOUND,
 	PROTO_ROUTE_NO_DOMAIN, /* NXDOMAIN, or a name without any address: permanent */

@@ -50,6 +50,12 @@
 #define PROTO_REPLY_MAX       1023
 #define PROTO_DESTINATION_MAX 1023
 #define PROTO_ENHANCED_MAX    15
+#define PROTO_ENVID_MAX       100   /* RFC 3461 section 4.4, as it stood in the command */
+#define PROTO_ORCPT_MAX       500   /* likewise, section 4.2 */
+#define PROTO_NOTIFY_MAX      15    /* all of enum proto_notify */
+#define PROTO_CAUSE_MAX       PROTO_CAUSE_PAUSE
+#define PROTO_MESSAGE_ID_MAX  255
+#define PROTO_TLS_MAX         63
 #define PROTO_CHUNK_MAX       61440 /* bytes of a body, a configuration or a text in one message */
 #define PROTO_TICKET_MAX      4096
 #define PROTO_PREAMBLE_MAX    8192
@@ -245,20 +251,27 @@
 #define PROTO_ROOM(F) \
 	F(u64,     bytes, UINT64_MAX)
 
+/* ret and envid are parameters of MAIL (RFC 3461), envid still in xtext; empty where none was given. */
 #define PROTO_BEGIN(F) \
 	F(u64,     session, UINT64_MAX) \
 	F(str,     reverse_path, PROTO_ADDRESS_MAX) \
-	F(choice,  body, 1)
+	F(choice,  body, 1) \
+	F(choice,  ret, PROTO_RET_HDRS) \
+	F(str,     envid, PROTO_ENVID_MAX)
 
+/* notify is a set of enum proto_notify, 0 where the client named none; orcpt as in its command: type ";" xtext. */
 #define PROTO_RCPT(F) \
-	F(blob,    ticket, PROTO_TICKET_MAX)
+	F(blob,    ticket, PROTO_TICKET_MAX) \
+	F(u64,     notify, PROTO_NOTIFY_MAX) \
+	F(str,     orcpt, PROTO_ORCPT_MAX)
 
 #define PROTO_BODY(F) \
 	F(blob,    bytes, PROTO_CHUNK_MAX)
 
-/* The message is complete: size counts the body's bytes; preamble is what stands above it. */
+/* The message is complete: size counts the body's bytes; message_id is its field's value; preamble is what stands above. */
 #define PROTO_COMMIT(F) \
 	F(u64,     size, UINT64_MAX) \
+	F(str,     message_id, PROTO_MESSAGE_ID_MAX) \
 	F(blob,    preamble, PROTO_PREAMBLE_MAX)
 
 #define PROTO_ABORT(F) \
@@ -285,13 +298,17 @@
 	F(str,     destination, PROTO_DESTINATION_MAX) \
 	F(str,     reverse_path, PROTO_ADDRESS_MAX) \
 	F(choice,  body, 1) \
+	F(choice,  ret, PROTO_RET_HDRS) \
+	F(str,     envid, PROTO_ENVID_MAX) \
 	F(u64,     size, UINT64_MAX) \
 	F(u64,     rcpts, 1000)
 
 #define PROTO_JOB_RCPT(F) \
 	F(u64,     number, UINT32_MAX) \
 	F(str,     address, PROTO_ADDRESS_MAX) \
-	F(str,     forward_path, PROTO_ADDRESS_MAX)
+	F(str,     forward_path, PROTO_ADDRESS_MAX) \
+	F(u64,     notify, PROTO_NOTIFY_MAX) \
+	F(str,     orcpt, PROTO_ORCPT_MAX)
 
 /* The first one comes with the job, unasked; each further one answers a JOB_PULL. */
 #define PROTO_JOB_BODY(F) \
@@ -306,14 +323,21 @@
 #define PROTO_JOB_PULL(F) \
 	F(u64,     offset, UINT64_MAX)
 
-/* How one recipient fared. hop: the server that answered, or empty. */
+/*
+ * How one recipient fared. hop: the server that answered, or empty. cause: what kept it, where it was not delivered.
+ * passed: that server took over what the sender wants to be told (RFC 3461 section 5.2). tls: what protected the
+ * connection, empty where nothing did.
+ */
 #define PROTO_JOB_RESULT(F) \
 	F(u64,     number, UINT32_MAX) \
 	F(choice,  result, 2) \
+	F(choice,  cause, PROTO_CAUSE_MAX) \
+	F(boolean, passed, 1) \
 	F(u64,     code, 599) \
 	F(str,     enhanced, PROTO_ENHANCED_MAX) \
 	F(str,     text, PROTO_REPLY_MAX) \
-	F(str,     hop, PROTO_NAME_MAX)
+	F(str,     hop, PROTO_NAME_MAX) \
+	F(str,     tls, PROTO_TLS_MAX)
 
 /* The job is over; every recipient has had its result. host_down: no server of the destination could be spoken to. */
 #define PROTO_JOB_END(F) \

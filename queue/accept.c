@@ -51,12 +51,15 @@ arrival_of(const struct transaction *t)
 			.reverse_path = t->reverse_path,
 			.size = body_size(t->body),
 			.created_ms = (uint64_t)t->created_ms,
-			.expires_ms = t->expires_ms,
+			.look_ms = t->look_ms,
 			.body = t->body_type,
 			.origin = t->origin,
 			.owner = t->owner,
 			.recipients = t->rcpts_count,
 			.preamble = body_preamble(t->body),
+			.ret = t->ret,
+			.envid = str_of(t->envid),
+			.message_id = t->message_id,
 		},
 	};
 }
@@ -75,6 +78,8 @@ arrival_of_rcpt(const struct transaction *t, const struct rcpt *r)
 			.action = r->action,
 			.due_us = (uint64_t)t->due_us,
 			.expires_ms = (uint64_t)r->expires_ms,
+			.notify = r->notify,
+			.orcpt = r->orcpt,
 		},
 	};
 }
@@ -201,6 +206,8 @@ load_message(struct transaction *t)
 		.body = t->body_type,
 		.owner = t->owner,
 		.preamble = body_preamble(t->body),
+		.ret = t->ret,
+		.envid = str_of(t->envid),
 	};
 	struct mail *mail = mail_new(t->id, &record, NULL);
 	struct rcpt *r;
@@ -257,8 +264,8 @@ accept_message(struct transaction *t)
 	t->due_us = clock_tick_us();
 	t->created_ms = clock_ms();
 	STAILQ_FOREACH (r, &t->rcpts, next)
-		if ((uint64_t)r->expires_ms > t->expires_ms)
-			t->expires_ms = (uint64_t)r->expires_ms;
+		if ((uint64_t)r->expires_ms > t->look_ms)
+			t->look_ms = (uint64_t)r->expires_ms;
 	t->taking = (struct taking){ .step = { .kind = STEP_ACCEPT,
 					 .bytes = body_text_size(t->body) - t->handed * BODY_BLOCK,
 					 .run = run_message,

@@ -49,6 +49,7 @@ arrival_put(struct store_txn *txn, const struct arrival *a)
 		.to = a->to,
 		.size = a->record.size + a->record.preamble.len,
 		.origin = a->record.origin,
+		.message_id = a->record.message_id,
 	};
 
 	store_put_message(txn, a->message, &a->record);

@@ -270,7 +270,7 @@ put_part(struct writer *w, const char *boundary, const char *type)
 }
 
 bool
-bounce_compose(const struct bounce *b, struct buf *out)
+bounce_compose(const struct bounce *b, struct buf *out, bool *eightbit)
 {
 	struct writer w = { out, true };
 	char boundary[64];
@@ -283,7 +283,8 @@ bounce_compose(const struct bounce *b, struct buf *out)
 	put_part(&w, boundary, "message/delivery-status");
 	put_status(&w, b);
 	put_part(&w, boundary, "text/rfc822-headers; charset=us-ascii");
-	put_original(&w, b->header);
+	put_original(&w, b->text);
 	put(&w, "\r\n--%s--\r\n", boundary);
+	*eightbit = false;
 	return w.ok;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Composes the notification that tells a sender which recipients did not get their message, and why (RFC 3461 section 6,
- * RFC 3464): pure, bytes in, bytes out. Whatever a server answered, and whatever stood in the original header, comes out
- * as printable ASCII in lines of at most 998 bytes that end with CRLF, so it cannot add a field, a part or a line.
+ * Composes the report that tells a sender what became of recipients: failed, late, or delivered where that was asked for
+ * (RFC 3461 section 6, RFC 3464, RFC 6533): pure, bytes in, bytes out. Whatever a server answered, and whatever stood in
+ * the original header, comes out as text in lines of at most 998 bytes that end with CRLF, so it cannot add a field, a part
+ * or a line.
  */
 #ifndef QUEUE_BOUNCE_H
 #define QUEUE_BOUNCE_H
@@ -14,30 +15,54 @@
 #include "common/buf.h"
 #include "common/str.h"
 
+struct bounce_words;
+
+enum bounce_action {
+	BOUNCE_FAILED,
+	BOUNCE_DELAYED,
+	BOUNCE_DELIVERED, /* into a mailbox */
+	BOUNCE_RELAYED    /* to a server that will tell nothing more */
+};
+
 struct bounce_rcpt {
+	enum bounce_action action;
 	struct str forward_path; /* as the sender wrote it */
+	struct str orcpt;        /* as in its command, in xtext; empty: none */
 	unsigned code;           /* of the last answer; 0 where there was none */
 	struct str enhanced;
 	struct str text;
 	struct str hop; /* the server that gave it; empty when it was this one */
 	uint64_t tries;
-	bool expired; /* given up after its time, not refused for good */
+	bool expired;       /* given up after its time, not refused for good */
+	int64_t tried_ms;   /* the last try; calendar; 0: none */
+	int64_t expires_ms; /* BOUNCE_DELAYED: how long it will be tried */
 };
 
 struct bounce {
-	struct str hostname; /* ours */
-	struct str to;       /* the reverse-path of the original: never the null one */
-	uint64_t original;   /* message ids */
+	const struct bounce_words *words; /* contact, language and texts of the site */
+	struct str hostname;              /* ours */
+	struct str to;                    /* the reverse-path of the original; of one that has none the postmaster's address */
+	uint64_t original;                /* message ids */
 	uint64_t id;
 	uint64_t randomness; /* makes a boundary that nobody can have put into the original */
 	int64_t accepted_ms; /* the original; calendar */
 	int64_t now_ms;
+	struct str envid; /* in xtext; empty: none */
 	const struct bounce_rcpt *rcpts; /* 1 to QUEUE_JOB_RCPTS_MAX */
 	size_t count;
-	struct str header; /* the original from its first byte on; ends at its first empty line, or where it is cut */
+	uint64_t more; /* further ones of the same kind that have no room here */
+	/*
+	 * The original from its first byte on. whole: all of it, to be returned as it is; else only its header is returned,
+	 * which ends at its first empty line, or where it is cut.
+	 */
+	struct str text;
+	bool whole;
 };
 
-/* Appends the whole message to out. Returns false when out has no room (QUEUE_DSN_BYTES is always enough). */
-bool bounce_compose(const struct bounce *b, struct buf *out);
+/*
+ * Appends the whole message to out, and says in *eightbit whether it has bytes above 127. Returns false when out has no
+ * room (QUEUE_DSN_BYTES and the length of text are always enough).
+ */
+bool bounce_compose(const struct bounce *b, struct buf *out, bool *eightbit);
 
 #endif

@@ -38,7 +38,7 @@ expire(struct delivery *delivery)
 		struct reply *last = r->reply;
 		r->reply = NULL;
 		if (last == NULL && d->text != NULL)
-			last = reply_new(0, S(""), str_of(d->text), S(""));
+			last = reply_new(&(struct reply){ .cause = PROTO_CAUSE_CONNECTION, .text = str_of(d->text) });
 		if (r->tries == 0)
 			r->tries = d->failures;
 		rcpt_answer(r, OUTCOME_EXPIRED, last);

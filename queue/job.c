@@ -268,11 +268,11 @@ send_head(struct job *j)
 
 	SEND(j->worker->peer->channel, JOB, job, j->id, .message = mail->id,
 	    .action = STAILQ_FIRST(&delivery->rcpts)->action, .destination = destination_name(delivery->destination),
-	    .reverse_path = mail->reverse_path, .body = mail->body_type, .size = mail->text_size,
-	    .rcpts = delivery->count);
+	    .reverse_path = mail->reverse_path, .body = mail->body_type, .ret = mail->ret, .envid = mail->envid,
+	    .size = mail->text_size, .rcpts = delivery->count);
 	STAILQ_FOREACH (r, &delivery->rcpts, next)
 		SEND(j->worker->peer->channel, JOB_RCPT, job_rcpt, j->id, .number = r->number, .address = r->recipient,
-		    .forward_path = r->forward_path);
+		    .forward_path = r->forward_path, .notify = r->notify, .orcpt = r->orcpt);
 	j->sent = true;
 	core.counters.jobs++;
 }
@@ -303,7 +303,8 @@ give_up_reading(struct job *j, const struct reader_piece *piece)
 		SEND(j->worker->peer->channel, JOB_CANCEL, job_cancel, j->id, .text = why);
 		return;
 	}
-	outcome_defer_all(j->delivery, 451, S("4.3.0"), why);
+	outcome_defer_all(j->delivery,
+	    &(struct reply){ .code = 451, .cause = PROTO_CAUSE_HERE, .enhanced = S("4.3.0"), .text = why });
 	finish_job(j);
 }
 
@@ -408,7 +409,13 @@ job_result(struct peer *peer, uint64_t id, const union proto_message *msg, int f
 	if (r == NULL)
 		return false;
 	rcpt_answer(r, outcomes[result->result],
-	    reply_new((unsigned)result->code, result->enhanced, result->text, result->hop));
+	    reply_new(&(struct reply){ .code = (unsigned)result->code,
+		.cause = result->cause,
+		.enhanced = result->enhanced,
+		.text = result->text,
+		.hop = result->hop,
+		.tls = result->tls }));
+	r->passed = result->passed;
 	j->answered++;
 	return true;
 }

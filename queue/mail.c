@@ -21,7 +21,7 @@ place(struct str s, char **room)
 struct mail *
 mail_new(uint64_t id, const struct record_message *record, struct body *body)
 {
-	struct mail *m = malloc(sizeof(*m) + record->reverse_path.len);
+	struct mail *m = malloc(sizeof(*m) + record->reverse_path.len + record->envid.len);
 	char *room;
 
 	if (m == NULL)
@@ -35,6 +35,8 @@ mail_new(uint64_t id, const struct record_message *record, struct body *body)
 	m->body_type = record->body;
 	m->owner = record->owner;
 	m->notification = str_equal(record->origin, S("dsn"));
+	m->ret = record->ret;
+	m->envid = place(record->envid, &room);
 	m->reverse_path = place(record->reverse_path, &room);
 	return m;
 }
@@ -73,18 +75,20 @@ mail_load(struct store_txn *txn, uint64_t id, enum store_found *found, struct er
 }
 
 struct reply *
-reply_new(unsigned code, struct str enhanced, struct str text, struct str hop)
+reply_new(const struct reply *from)
 {
-	struct reply *r = malloc(sizeof(*r) + enhanced.len + text.len + hop.len);
+	struct reply *r = malloc(sizeof(*r) + from->enhanced.len + from->text.len + from->hop.len + from->tls.len);
 	char *room;
 
 	if (r == NULL)
 		fatal("out of memory");
 	room = r->bytes;
-	r->code = code;
-	r->enhanced = place(enhanced, &room);
-	r->text = place(text, &room);
-	r->hop = place(hop, &room);
+	r->code = from->code;
+	r->cause = from->cause;
+	r->enhanced = place(from->enhanced, &room);
+	r->text = place(from->text, &room);
+	r->hop = place(from->hop, &room);
+	r->tls = place(from->tls, &room);
 	return r;
 }
 
@@ -93,8 +97,14 @@ reply_new(unsigned code, struct str enhanced, struct str text, struct str hop)
 struct rcpt *
 rcpt_new(const struct record_recipient *record, uint32_t number, struct str destination)
 {
-	size_t size =
-	    record->forward_path.len + record->recipient.len + record->user.len + record->action.len + destination.len;
+	const struct reply last = { .code = (unsigned)record->code,
+		.cause = record->cause,
+		.enhanced = record->enhanced,
+		.text = record->text,
+		.hop = record->hop,
+		.tls = record->tls };
+	size_t size = record->forward_path.len + record->recipient.len + record->user.len + record->action.len +
+	    record->orcpt.len + destination.len;
 	struct rcpt *r = malloc(sizeof(*r) + size);
 	char *room;
 
@@ -109,21 +119,23 @@ rcpt_new(const struct record_recipient *record, uint32_t number, struct str dest
 	r->recipient = place(record->recipient, &room);
 	r->user = place(record->user, &room);
 	r->action = place(record->action, &room);
+	r->notify = (unsigned)record->notify;
+	r->orcpt = place(record->orcpt, &room);
+	r->passed = false;
 	r->destination = place(destination, &room);
 	r->destination_id = record->destination;
 	r->ticket = 0;
 	r->outcome = OUTCOME_NONE;
 	r->due_us = (int64_t)record->due_us;
-	r->reply = record->code != 0 || record->text.len > 0
-	    ? reply_new((unsigned)record->code, record->enhanced, record->text, record->hop)
-	    : NULL;
+	r->reply = last.code != 0 || last.text.len > 0 ? reply_new(&last) : NULL;
 	return r;
 }
 
 size_t
 rcpt_memory(const struct rcpt *r)
 {
-	return sizeof(*r) + r->forward_path.len + r->recipient.len + r->user.len + r->action.len + r->destination.len;
+	return sizeof(*r) + r->forward_path.len + r->recipient.len + r->user.len + r->action.len + r->orcpt.len +
+	    r->destination.len;
 }
 
 void

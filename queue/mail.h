@@ -31,8 +31,10 @@ struct mail {
 	unsigned body_type; /* enum proto_body */
 	uint64_t owner;
 	bool notification; /* a DSN of ours: what becomes of it is told to nobody */
+	unsigned ret;      /* enum proto_ret */
+	struct str envid;
 	struct str reverse_path;
-	char bytes[]; /* reverse_path */
+	char bytes[];
 };
 
 /* Returns fresh, with one reference; NULL when there is no memory. body is taken, and may be NULL. */
@@ -46,12 +48,16 @@ struct mail *mail_load(struct store_txn *txn, uint64_t id, enum store_found *fou
 /* The answer a recipient got. */
 struct reply {
 	unsigned code;
+	unsigned cause; /* enum proto_cause */
 	struct str enhanced;
 	struct str text;
 	struct str hop;
+	struct str tls;
 	char bytes[];
 };
-struct reply *reply_new(unsigned code, struct str enhanced, struct str text, struct str hop);
+
+/* Returns fresh, with copies of the texts. */
+struct reply *reply_new(const struct reply *from);
 
 /* What became of a recipient. */
 enum outcome {
@@ -74,6 +80,9 @@ struct rcpt {
 	struct str recipient;
 	struct str user;
 	struct str action;
+	unsigned notify; /* set of enum proto_notify; 0: the client named none */
+	struct str orcpt;
+	bool passed;            /* delivered to a server that tells the sender what becomes of it */
 	struct str destination; /* name; set where it comes from a ticket */
 	uint64_t destination_id;
 	uint64_t ticket; /* number and part of the ticket it came from */

@@ -94,6 +94,8 @@ fail(struct mailbox *m, bool permanent, struct str text)
 {
 	struct destination *d = forget(m);
 	struct delivery *delivery = destination_run(d);
+	const struct reply never = { .code = 550, .cause = PROTO_CAUSE_HERE, .enhanced = S("5.3.0"), .text = text };
+	const struct reply later = { .code = 451, .cause = PROTO_CAUSE_HERE, .enhanced = S("4.3.0"), .text = text };
 	struct rcpt *r;
 
 	if (delivery == NULL) {
@@ -104,10 +106,10 @@ fail(struct mailbox *m, bool permanent, struct str text)
 	if (permanent) {
 		STAILQ_FOREACH (r, &delivery->rcpts, next) {
 			r->tries++;
-			rcpt_answer(r, OUTCOME_FAILED, reply_new(550, S("5.3.0"), text, S("")));
+			rcpt_answer(r, OUTCOME_FAILED, reply_new(&never));
 		}
 	} else {
-		outcome_defer_all(delivery, 451, S("4.3.0"), text);
+		outcome_defer_all(delivery, &later);
 		destination_is_down(d, text);
 	}
 	outcome_apply_one(delivery);

@@ -73,6 +73,8 @@ put_history(struct store_txn *txn, const struct settlement *s, const struct deli
 		.to = r->forward_path,
 		.destination = destination_name(d->destination),
 		.origin = str_of(r->outcome == OUTCOME_REMOVED ? s->by : ""),
+		.tries = r->tries,
+		.delay_ms = (uint64_t)(s->now_ms > d->mail->created_ms ? s->now_ms - d->mail->created_ms : 0),
 	};
 
 	if (r->reply != NULL) {
@@ -80,6 +82,8 @@ put_history(struct store_txn *txn, const struct settlement *s, const struct deli
 		history.enhanced = r->reply->enhanced;
 		history.text = r->reply->text;
 		history.hop = r->reply->hop;
+		history.cause = r->reply->cause;
+		history.tls = r->reply->tls;
 	}
 	store_put_history(txn, (uint64_t)s->now_us, d->mail->id, r->number, effects[r->outcome].event, &history);
 }
@@ -106,6 +110,8 @@ reschedule(struct store_txn *txn, const struct settlement *s, const struct rcpt 
 		record.enhanced = r->reply->enhanced;
 		record.text = r->reply->text;
 		record.hop = r->reply->hop;
+		record.cause = r->reply->cause;
+		record.tls = r->reply->tls;
 	}
 	store_put_recipient(txn, s->mail->id, r->number, &record);
 }
@@ -182,6 +188,7 @@ compose(struct store_txn *txn, const struct settlement *s, struct buf *out)
 {
 	struct bounce_rcpt failed[QUEUE_JOB_RCPTS_MAX];
 	struct buf header;
+	bool eightbit;
 	struct bounce b = {
 		.hostname = str_of(core.hostname),
 		.to = s->mail->reverse_path,
@@ -195,9 +202,9 @@ compose(struct store_txn *txn, const struct settlement *s, struct buf *out)
 
 	buf_init(&header, QUEUE_DSN_HEADER_BYTES + PROTO_PREAMBLE_MAX + RECORD_PIECE_MAX);
 	read_header(txn, s->mail->id, &header);
-	b.header = buf_str(&header);
+	b.text = buf_str(&header);
 	b.count = collect_failed(s, failed);
-	if (!bounce_compose(&b, out))
+	if (!bounce_compose(&b, out, &eightbit))
 		store_fail(txn, STORE_NO_ROOM, "notification %016llx: no memory to compose it",
 		    (unsigned long long)s->notification);
 	buf_clear(&header);
@@ -221,7 +228,7 @@ put_notification(struct store_txn *txn, struct settlement *s)
 {
 	struct record_message message = {
 		.created_ms = (uint64_t)s->now_ms,
-		.expires_ms = (uint64_t)s->now_ms + (uint64_t)QUEUE_DSN_TTL_S * 1000,
+		.look_ms = (uint64_t)s->now_ms + (uint64_t)QUEUE_DSN_TTL_S * 1000,
 		.body = PROTO_BODY_7BIT,
 		.origin = notification_destination,
 		.owner = s->mail->owner,
@@ -233,7 +240,7 @@ put_notification(struct store_txn *txn, struct settlement *s)
 		.forward_path = s->mail->reverse_path,
 		.recipient = s->mail->reverse_path,
 		.due_us = (uint64_t)s->notification_due_us,
-		.expires_ms = message.expires_ms,
+		.expires_ms = message.look_ms,
 	};
 	struct record_history history = { .to = s->mail->reverse_path, .origin = notification_destination };
 	struct buf text;
@@ -457,11 +464,11 @@ outcome_defer(struct rcpt *r, struct reply *reply, uint32_t randomness)
 }
 
 void
-outcome_defer_all(struct delivery *delivery, unsigned code, struct str enhanced, struct str text)
+outcome_defer_all(struct delivery *delivery, const struct reply *why)
 {
 	uint32_t randomness = core_random();
 	struct rcpt *r;
 
 	STAILQ_FOREACH (r, &delivery->rcpts, next)
-		outcome_defer(r, reply_new(code, enhanced, text, S("")), randomness);
+		outcome_defer(r, reply_new(why), randomness);
 }

@@ -36,6 +36,6 @@ void outcome_apply_one(struct delivery *delivery);
 void outcome_defer(struct rcpt *r, struct reply *reply, uint32_t randomness);
 
 /* Likewise for all of a delivery that could not even be tried. */
-void outcome_defer_all(struct delivery *delivery, unsigned code, struct str enhanced, struct str text);
+void outcome_defer_all(struct delivery *delivery, const struct reply *why);
 
 #endif

@@ -26,6 +26,18 @@ fields_of(enum record_kind kind)
 	return (struct fields){ NULL, 0, 0 };
 }
 
+static size_t
+fields_of_format_1(enum record_kind kind)
+{
+	static const size_t counts[] = {
+#define C(NAME, count) [RECORD_KIND_##NAME] = (count),
+		RECORD_FIELDS_1(C)
+#undef C
+	};
+
+	return counts[kind];
+}
+
 static uint32_t
 checksum(unsigned kind, struct str key, const char *bytes, size_t len)
 {
@@ -41,7 +53,7 @@ unwrap(unsigned kind, struct str key, struct str bytes, struct str *content)
 {
 	uint32_t stored, computed;
 
-	if (bytes.len < 1 + CHECKSUM_SIZE || bytes.ptr[0] != RECORD_FORMAT)
+	if (bytes.len < 1 + CHECKSUM_SIZE || bytes.ptr[0] < 1 || bytes.ptr[0] > RECORD_FORMAT)
 		return false;
 	memcpy(&stored, bytes.ptr + bytes.len - CHECKSUM_SIZE, CHECKSUM_SIZE);
 	computed = checksum(kind, key, bytes.ptr, bytes.len - CHECKSUM_SIZE);
@@ -71,9 +83,16 @@ fail:
 bool
 record_decode(enum record_kind kind, struct str key, struct str bytes, void *record)
 {
+	struct fields fields = fields_of(kind);
 	struct str content;
 
-	return unwrap(kind, key, bytes, &content) && fields_decode(fields_of(kind), content, record);
+	if (!unwrap(kind, key, bytes, &content))
+		return false;
+	if (bytes.ptr[0] == 1) {
+		memset(record, 0, fields.size);
+		fields.count = fields_of_format_1(kind);
+	}
+	return fields_decode(fields, content, record);
 }
 
 size_t

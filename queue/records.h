@@ -18,10 +18,10 @@
 #include "common/fields.h"
 #include "common/proto.h"
 
-#define RECORD_FORMAT     1
+#define RECORD_FORMAT     2    /* of new records; 1 is read too: it has less fields */
 #define RECORD_PIECE_MAX  4080 /* bytes of a body piece with its format byte and checksum: one overflow page of LMDB */
 #define RECORD_PIECE_DATA (RECORD_PIECE_MAX - 5)
-#define RECORD_SCHEMA     1 /* version of the whole store, in meta */
+#define RECORD_SCHEMA     2 /* version of the whole store, in meta */
 
 /* clang-format off */
 
@@ -30,13 +30,18 @@
 	F(str,    reverse_path, PROTO_ADDRESS_MAX) \
 	F(u64,    size, UINT64_MAX)                   /* of the body, without preamble */ \
 	F(u64,    created_ms, INT64_MAX)              /* calendar, since 1970 */ \
-	F(u64,    expires_ms, INT64_MAX)              /* the latest of its recipients' */ \
+	F(u64,    look_ms, INT64_MAX)                 /* when its age is looked at: to tell of a delay, or to give up */ \
 	F(choice, body, 1) \
 	F(str,    origin, PROTO_NAME_MAX)             /* client address, local:UID, or "dsn" */ \
 	F(u64,    owner, UINT32_MAX)                  /* uid, or PROTO_OWNER_NONE */ \
 	F(u64,    recipients, UINT32_MAX)             /* as many as were accepted, numbered from 0 */ \
 	F(boolean, unrouted, 1)                       /* a DSN that has no ticket yet */ \
-	F(blob,   preamble, PROTO_PREAMBLE_MAX)
+	F(blob,   preamble, PROTO_PREAMBLE_MAX) \
+	/* since format 2 */ \
+	F(choice, ret, PROTO_RET_HDRS) \
+	F(str,    envid, PROTO_ENVID_MAX) \
+	F(u64,    warned, UINT32_MAX)                 /* how often its sender was told of a delay */ \
+	F(str,    message_id, PROTO_MESSAGE_ID_MAX)
 
 /* recipient: key is message id, number. */
 #define RECORD_RECIPIENT(F) \
@@ -53,11 +58,17 @@
 	F(u64,    code, 599)                          /* of the last answer, 0 before the first */ \
 	F(str,    enhanced, PROTO_ENHANCED_MAX) \
 	F(str,    text, PROTO_REPLY_MAX) \
-	F(str,    hop, PROTO_NAME_MAX)
+	F(str,    hop, PROTO_NAME_MAX) \
+	/* since format 2 */ \
+	F(u64,    notify, PROTO_NOTIFY_MAX) \
+	F(str,    orcpt, PROTO_ORCPT_MAX) \
+	F(choice, cause, PROTO_CAUSE_MAX)             /* of the last answer */ \
+	F(str,    tls, PROTO_TLS_MAX)                 /* likewise */ \
+	F(boolean, held, 1)                           /* by an administrator: due_us is RECORD_HELD_US */
 
 /*
  * destination: key is its id; destination_name: kind and name (of a long one the beginning, and the id), with a
- * number, the id. schedule: key is destination id, due time, message id, number; expiry: expires_ms, message id;
+ * number, the id. schedule: key is destination id, due time, message id, number; expiry: look_ms, message id;
  * sweep: message id; these three have no value.
  */
 #define RECORD_DESTINATION(F) \
@@ -68,7 +79,11 @@
 	F(u64,    until_ms, INT64_MAX)                /* down: next probe */ \
 	F(u64,    failures, UINT32_MAX)               /* in a row */ \
 	F(str,    text, PROTO_REPLY_MAX)              /* why it is down */ \
-	F(u64,    waiting, UINT64_MAX)                /* schedule entries */
+	F(u64,    waiting, UINT64_MAX)                /* schedule entries */ \
+	/* since format 2 */ \
+	F(choice, cause, PROTO_CAUSE_MAX)             /* down: why */ \
+	F(boolean, suspended, 1)                      /* by an administrator */ \
+	F(u64,    suspended_until_ms, INT64_MAX)      /* 0: until it is resumed */
 
 /* history: key is time (microseconds), message id, number, event. */
 #define RECORD_HISTORY(F) \
@@ -80,7 +95,14 @@
 	F(str,    enhanced, PROTO_ENHANCED_MAX) \
 	F(str,    text, PROTO_REPLY_MAX) \
 	F(u64,    size, UINT64_MAX) \
-	F(str,    origin, PROTO_NAME_MAX)             /* of the client; or who removed it */
+	F(str,    origin, PROTO_NAME_MAX)             /* of the client; or who removed it */ \
+	/* since format 2 */ \
+	F(choice, cause, PROTO_CAUSE_MAX) \
+	F(str,    tls, PROTO_TLS_MAX) \
+	F(str,    message_id, PROTO_MESSAGE_ID_MAX)   /* with the event accepted */ \
+	F(str,    helo, PROTO_NAME_MAX)               /* with the event rejected */ \
+	F(u64,    tries, UINT32_MAX) \
+	F(u64,    delay_ms, INT64_MAX)                /* since it was accepted */
 
 /* state: key is the length of kind, kind, key. */
 #define RECORD_STATE(F) \
@@ -99,6 +121,12 @@
 	R(STATE, state) \
 	R(NUMBER, number)
 
+/* Fields that a record of format 1 has: new ones are added at the end, and are zero in an old record. */
+#define RECORD_FIELDS_1(C) \
+	C(MESSAGE, 10) C(RECIPIENT, 14) C(DESTINATION, 8) C(HISTORY, 9) C(STATE, 2) C(NUMBER, 1)
+
+#define RECORD_HELD_US INT64_MAX /* held entries stand behind all others of their destination */
+
 #define R(NAME, name) struct record_##name { RECORD_##NAME(FIELDS_MEMBER) };
 RECORDS(R)
 #undef R
@@ -116,12 +144,15 @@ enum record_event {
 	EVENT_DEFERRED,
 	EVENT_BOUNCED, /* failed for good; a DSN was made where it may */
 	EVENT_EXPIRED, /* bounced because its time was up */
-	EVENT_REMOVED  /* by an administrator */
+	EVENT_REMOVED, /* by an administrator */
+	EVENT_RELAYED, /* delivered to a server that tells its sender nothing: the sender was told so */
+	EVENT_DELAYED, /* its sender was told that it still waits */
+	EVENT_REJECTED /* at SMTP: there was no message */
 };
 
 #define RECIPIENT_UNROUTED 2 /* kind of a recipient of a DSN before its first ticket */
 
-/* Encodes into out, for the record under key: format byte, fields, checksum. False when a field is over its limit. */
+/* Encodes into out, for the record under key, in the newest format: format byte, fields, checksum. False when a field is over its limit. */
 bool record_encode(enum record_kind kind, struct str key, const void *record, struct buf *out);
 
 /* Fills record with views into bytes. False when format, checksum or fields are not right. */

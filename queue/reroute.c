@@ -145,11 +145,11 @@ run_routed(struct store_txn *txn, struct step *step)
 		return;
 	}
 	record.unrouted = false;
-	record.expires_ms = 0;
+	record.look_ms = 0;
 	STAILQ_FOREACH (r, &q->tickets, next) {
 		r->number = (uint32_t)record.recipients++;
-		if ((uint64_t)r->expires_ms > record.expires_ms)
-			record.expires_ms = (uint64_t)r->expires_ms;
+		if ((uint64_t)r->expires_ms > record.look_ms)
+			record.look_ms = (uint64_t)r->expires_ms;
 		put_ticket(txn, q, r);
 	}
 	store_put_message(txn, message, &record);
@@ -186,17 +186,20 @@ refuse(struct question *q, const struct msg_rcpt_verdict *verdict)
 {
 	struct delivery *delivery = q->delivery;
 	struct rcpt *r = STAILQ_FIRST(&delivery->rcpts);
-	struct reply *reply;
+	const struct reply said = { .code = (unsigned)verdict->code,
+		.cause = PROTO_CAUSE_HERE,
+		.enhanced = verdict->enhanced,
+		.text = verdict->text };
+	const struct reply no_route = { .code = 451,
+		.cause = PROTO_CAUSE_HERE,
+		.enhanced = S("4.3.0"),
+		.text = S("No route was found for a notification.") };
 
 	if (verdict->code >= 500) {
 		r->tries++;
-		reply = reply_new((unsigned)verdict->code, verdict->enhanced, verdict->text, S(""));
-		rcpt_answer(r, OUTCOME_FAILED, reply);
+		rcpt_answer(r, OUTCOME_FAILED, reply_new(&said));
 	} else {
-		reply = verdict->code >= 400
-		    ? reply_new((unsigned)verdict->code, verdict->enhanced, verdict->text, S(""))
-		    : reply_new(451, S("4.3.0"), S("No route was found for a notification."), S(""));
-		outcome_defer(r, reply, core_random());
+		outcome_defer(r, reply_new(verdict->code >= 400 ? &said : &no_route), core_random());
 	}
 	free_question(q);
 	outcome_apply_one(delivery);

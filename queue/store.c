@@ -233,7 +233,8 @@ check_schema(struct store_txn *txn, struct error *err)
 		return error_set(err, ERROR_PERMANENT,
 		    "%s/data.mdb: has schema %llu, this version of Postern knows up to %d", txn->store->dir,
 		    (unsigned long long)schema, RECORD_SCHEMA);
-	if (schema == 0)
+	/* From 1 to 2: records have more fields, and those of before are read as they are. */
+	if (schema < RECORD_SCHEMA)
 		number_put(txn, NUMBER_SCHEMA, RECORD_SCHEMA);
 	return true;
 }

@@ -179,12 +179,12 @@ enum store_found store_next_entry(
 /* How many recipients wait, of all destinations. */
 uint64_t store_waiting(struct store_txn *txn);
 
-/* The first expiry entry at or behind (*expires_ms, *message), which it then is. */
-enum store_found store_first_expiry(struct store_txn *txn, uint64_t *expires_ms, uint64_t *message);
+/* The first expiry entry at or behind (*look_ms, *message), which it then is. */
+enum store_found store_first_expiry(struct store_txn *txn, uint64_t *look_ms, uint64_t *message);
 
-/* A message has one expiry entry, at its record's expires_ms: putting another moves it, and changes the record. */
-void store_put_expiry(struct store_txn *txn, uint64_t expires_ms, uint64_t message);
-void store_delete_expiry(struct store_txn *txn, uint64_t expires_ms, uint64_t message);
+/* A message has one expiry entry, at its record's look_ms: putting another moves it, and changes the record. */
+void store_put_expiry(struct store_txn *txn, uint64_t look_ms, uint64_t message);
+void store_delete_expiry(struct store_txn *txn, uint64_t look_ms, uint64_t message);
 
 /* --- destinations --- */
 

@@ -21,7 +21,7 @@ struct check {
 		uint64_t id;
 		bool known, there, marked;
 		bool readable; /* size and recipients are right */
-		uint64_t size, recipients, expires_ms;
+		uint64_t size, recipients, look_ms;
 	} message; /* the last that a row was about: pieces and recipients of one stand together */
 };
 
@@ -99,7 +99,7 @@ about_message(struct check *c, uint64_t id)
 	c->message.readable = true;
 	c->message.size = record.size;
 	c->message.recipients = record.recipients;
-	c->message.expires_ms = record.expires_ms;
+	c->message.look_ms = record.look_ms;
 }
 
 /* --- messages --- */
@@ -138,7 +138,7 @@ check_message(struct check *c, struct str key, struct str value)
 		wrong(c, "message %016llx: its id is not yet given out, the next is %016llx", shown(id),
 		    shown(c->next_message));
 	check_pieces(c, id, record.size);
-	key_expiry(&k, record.expires_ms, id);
+	key_expiry(&k, record.look_ms, id);
 	if (!is_there(c, DB_EXPIRY, &k, &entry))
 		wrong(c, "message %016llx: has no expiry entry", shown(id));
 	if (store_next_recipient(c->txn, id, 0, &number, &recipient, NULL) == STORE_NONE)
@@ -181,7 +181,7 @@ check_expiry(struct check *c, struct str key, struct str value)
 	about_message(c, id);
 	if (!c->message.there)
 		wrong(c, "message %016llx: has an expiry entry and does not exist", shown(id));
-	if (c->message.readable && c->message.expires_ms != key_u64(key, 0))
+	if (c->message.readable && c->message.look_ms != key_u64(key, 0))
 		wrong(c, "message %016llx: has an expiry entry at another time than its own", shown(id));
 }
 

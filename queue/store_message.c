@@ -195,20 +195,20 @@ store_sweep(struct store_txn *txn, size_t limit, bool (*skip)(void *arg, uint64_
 /* --- messages --- */
 
 static void
-put_expiry_entry(struct store_txn *txn, uint64_t expires_ms, uint64_t message)
+put_expiry_entry(struct store_txn *txn, uint64_t look_ms, uint64_t message)
 {
 	struct key k;
 
-	key_expiry(&k, expires_ms, message);
+	key_expiry(&k, look_ms, message);
 	db_put(txn, DB_EXPIRY, key_str(&k), nothing);
 }
 
 void
-store_delete_expiry(struct store_txn *txn, uint64_t expires_ms, uint64_t message)
+store_delete_expiry(struct store_txn *txn, uint64_t look_ms, uint64_t message)
 {
 	struct key k;
 
-	key_expiry(&k, expires_ms, message);
+	key_expiry(&k, look_ms, message);
 	(void)db_delete(txn, DB_EXPIRY, key_str(&k));
 }
 
@@ -238,14 +238,13 @@ store_put_message(struct store_txn *txn, uint64_t message, const struct record_m
 	switch (db_insert_record(txn, DB_MESSAGE, key_str(&k), RECORD_KIND_MESSAGE, record, &old)) {
 	case STORE_NONE: store_unmark_sweep(txn, message); break;
 	case STORE_FOUND:
-		if (record_decode(RECORD_KIND_MESSAGE, key_str(&k), old, &before) &&
-		    before.expires_ms != record->expires_ms)
-			store_delete_expiry(txn, before.expires_ms, message);
+		if (record_decode(RECORD_KIND_MESSAGE, key_str(&k), old, &before) && before.look_ms != record->look_ms)
+			store_delete_expiry(txn, before.look_ms, message);
 		db_put_record(txn, DB_MESSAGE, key_str(&k), RECORD_KIND_MESSAGE, record);
 		break;
 	case STORE_BROKEN: return;
 	}
-	put_expiry_entry(txn, record->expires_ms, message);
+	put_expiry_entry(txn, record->look_ms, message);
 }
 
 enum store_found
@@ -286,7 +285,7 @@ store_delete_message(struct store_txn *txn, uint64_t message)
 	struct key k;
 
 	switch (store_get_message(txn, message, &record, NULL)) {
-	case STORE_FOUND: store_delete_expiry(txn, record.expires_ms, message); break;
+	case STORE_FOUND: store_delete_expiry(txn, record.look_ms, message); break;
 	case STORE_NONE: return;
 	case STORE_BROKEN: break; /* its expiry entry stays until its time, and is then found to be nobody's */
 	}
@@ -301,32 +300,32 @@ store_delete_message(struct store_txn *txn, uint64_t message)
 }
 
 void
-store_put_expiry(struct store_txn *txn, uint64_t expires_ms, uint64_t message)
+store_put_expiry(struct store_txn *txn, uint64_t look_ms, uint64_t message)
 {
 	struct record_message record;
 
-	if (store_get_message(txn, message, &record, NULL) == STORE_FOUND && record.expires_ms != expires_ms) {
-		record.expires_ms = expires_ms;
+	if (store_get_message(txn, message, &record, NULL) == STORE_FOUND && record.look_ms != look_ms) {
+		record.look_ms = look_ms;
 		store_put_message(txn, message, &record);
 		return;
 	}
-	put_expiry_entry(txn, expires_ms, message);
+	put_expiry_entry(txn, look_ms, message);
 }
 
 enum store_found
-store_first_expiry(struct store_txn *txn, uint64_t *expires_ms, uint64_t *message)
+store_first_expiry(struct store_txn *txn, uint64_t *look_ms, uint64_t *message)
 {
 	enum store_found found;
 	struct str key;
 	struct key k;
 
-	key_expiry(&k, *expires_ms, *message);
+	key_expiry(&k, *look_ms, *message);
 	found = db_seek(txn, DB_EXPIRY, key_str(&k), &key, NULL, NULL);
 	if (found != STORE_FOUND)
 		return found;
 	if (key.len != KEY_EXPIRY_SIZE)
 		return STORE_BROKEN;
-	*expires_ms = key_u64(key, 0);
+	*look_ms = key_u64(key, 0);
 	*message = key_u64(key, 8);
 	return STORE_FOUND;
 }

@@ -28,6 +28,8 @@ ticket_open(struct seal *seal, struct str sealed, const struct ticket_context *c
 	record.user = ticket.user;
 	record.action = ticket.action;
 	record.expires_ms = (uint64_t)(context->now_ms + ttl_s * 1000);
+	record.notify = context->notify;
+	record.orcpt = context->orcpt;
 	*out = rcpt_new(&record, 0, ticket.destination);
 	if (*out != NULL)
 		(*out)->ticket = ticket.number << 32 | ticket.part;

@@ -23,6 +23,8 @@ struct ticket_context {
 	int64_t wall_ms;       /* for the ticket's expiry: router's clock */
 	int64_t now_ms;        /* queue's clock: when the recipient's time begins */
 	int64_t default_ttl_s; /* where the action has none */
+	unsigned notify;       /* of the recipient: what the client said, not the ticket */
+	struct str orcpt;
 };
 
 /*

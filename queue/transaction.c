@@ -103,6 +103,7 @@ free_transaction(struct transaction *t)
 	rcpts_free(&t->rcpts);
 	free((void *)(uintptr_t)t->reverse_path.ptr);
 	free((void *)(uintptr_t)t->origin.ptr);
+	free((void *)(uintptr_t)t->message_id.ptr);
 	free(t);
 }
 
@@ -168,6 +169,8 @@ new_transaction(struct client *c, uint64_t id, const struct msg_begin *begin)
 	t->id = id;
 	t->client = c;
 	t->body_type = begin->body;
+	t->ret = begin->ret;
+	(void)str_copy(begin->envid, t->envid, sizeof(t->envid));
 	t->owner = PROTO_OWNER_NONE;
 	t->tickets_rise = true;
 	STAILQ_INIT(&t->rcpts);
@@ -265,7 +268,9 @@ transaction_rcpt(struct peer *peer, uint64_t id, const union proto_message *msg,
 		.reverse_path = t->reverse_path,
 		.wall_ms = loop_wall_ms(),
 		.now_ms = clock_ms(),
-		.default_ttl_s = core.config->queue_ttl_s };
+		.default_ttl_s = core.config->queue_ttl_s,
+		.notify = (unsigned)msg->rcpt.notify,
+		.orcpt = msg->rcpt.orcpt };
 	switch (ticket_open(core.tickets, msg->rcpt.ticket, &context, &r, &origin, &owner)) {
 	case TICKET_FORGED: return false;
 	case TICKET_REFUSED: return refuse(t, PROTO_REFUSAL_TICKET);
@@ -378,7 +383,8 @@ transaction_commit(struct peer *peer, uint64_t id, const union proto_message *ms
 	t->committed = true;
 	if (t->rcpts_count == 0 || !tickets_differ(t))
 		return refuse(t, PROTO_REFUSAL_TICKET);
-	if (!is_room_for(t, msg->commit.preamble.len) || !body_set_preamble(t->body, msg->commit.preamble))
+	if (!is_room_for(t, msg->commit.preamble.len) || !body_set_preamble(t->body, msg->commit.preamble) ||
+	    !copy_str(msg->commit.message_id, &t->message_id))
 		return refuse(t, PROTO_REFUSAL_TEMPORARY);
 	count_memory(t);
 	accept_when_blocks_are_stored(t);

@@ -33,6 +33,9 @@ struct transaction {
 	unsigned body_type;
 	struct str reverse_path; /* ours, as origin */
 	struct str origin;
+	struct str message_id; /* ours; of the field in the header */
+	unsigned ret;
+	char envid[PROTO_ENVID_MAX + 1];
 	uint64_t owner;
 	struct rcpts rcpts;
 	unsigned rcpts_count;
@@ -54,7 +57,7 @@ struct transaction {
 	struct buf envelope; /* in the journal */
 	int64_t due_us;
 	int64_t created_ms;
-	uint64_t expires_ms;
+	uint64_t look_ms;
 };
 
 /* The handlers of smtpd's messages. */

@@ -76,7 +76,7 @@ put_others(struct store_txn *txn)
 {
 	const struct arrival other = { .message = OTHER,
 		.due_us = 1,
-		.record = { .size = 1, .expires_ms = 1, .owner = PROTO_OWNER_NONE, .recipients = 1 } };
+		.record = { .size = 1, .look_ms = 1, .owner = PROTO_OWNER_NONE, .recipients = 1 } };
 	const struct arrival_rcpt rcpt = { .destination = STR("out/a.example"), .record = { .due_us = 1 } };
 
 	arrival_put_body(txn, OTHER, 0, S("x"));

@@ -83,15 +83,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.hostname = STR("queue.example"), .id = 1, .randomness = 0x0123456789abcdef, .rcpts = &rcpt, .count = 1
 	};
 	struct buf out;
+	bool eightbit;
 
 	rcpt.forward_path = take_line(&rest, PROTO_ADDRESS_MAX);
 	rcpt.hop = take_line(&rest, PROTO_NAME_MAX);
 	rcpt.enhanced = take_line(&rest, PROTO_ENHANCED_MAX);
 	rcpt.text = take_line(&rest, PROTO_REPLY_MAX);
 	b.to = take_line(&rest, PROTO_ADDRESS_MAX);
-	b.header = rest;
+	b.text = rest;
 	buf_init(&out, QUEUE_DSN_BYTES);
-	require(bounce_compose(&b, &out), "it fits");
+	require(bounce_compose(&b, &out, &eightbit), "it fits");
 	check_lines(buf_str(&out));
 	require(count_lines(buf_str(&out), S("--=_0000000000000001_0123456789abcdef")) == 4 ||
 		memmem(data, size, "0123456789abcdef", 16) != NULL,

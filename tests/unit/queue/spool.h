@@ -157,7 +157,7 @@ mail_message(const struct mail *mail)
 	return (struct record_message){ .reverse_path = S("sender@client.example"),
 		.size = mail->size,
 		.created_ms = 1000 + mail->id,
-		.expires_ms = 500000 + mail->id,
+		.look_ms = 500000 + mail->id,
 		.body = PROTO_BODY_8BITMIME,
 		.origin = S("192.0.2.1:1234"),
 		.owner = PROTO_OWNER_NONE,

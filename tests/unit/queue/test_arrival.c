@@ -100,7 +100,7 @@ make_letter(struct letter *l, uint64_t id, size_t size, size_t rcpts)
 			.reverse_path = str_of(paths[any(5)]),
 			.size = size,
 			.created_ms = any(1000000),
-			.expires_ms = 1000000,
+			.look_ms = 1000000,
 			.body = (unsigned)any(2),
 			.origin = str_of(origins[any(4)]),
 			.owner = any(2) == 0 ? PROTO_OWNER_NONE : 1000,

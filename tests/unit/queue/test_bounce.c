@@ -31,7 +31,7 @@ static const struct bounce base = {
 	.now_ms = 1795500123000,
 	.rcpts = &one,
 	.count = 1,
-	.header = STR("Received: by mail.example\r\nFrom: ann@near.example\r\nSubject: lunch\r\n\r\nbody\r\n"),
+	.text = STR("Received: by mail.example\r\nFrom: ann@near.example\r\nSubject: lunch\r\n\r\nbody\r\n"),
 };
 
 static struct buf text;
@@ -39,9 +39,11 @@ static struct buf text;
 static const char *
 compose(const struct bounce *b)
 {
+	bool eightbit;
+
 	buf_clear(&text);
 	buf_init(&text, QUEUE_DSN_BYTES);
-	assert_true(bounce_compose(b, &text));
+	assert_true(bounce_compose(b, &text, &eightbit));
 	assert_true(buf_append_byte(&text, '\0'));
 	text.len--;
 	return buf_str(&text).ptr;
@@ -208,7 +210,7 @@ test_the_header_is_attached_and_nothing_else(void **state)
 	(void)state;
 	for (i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
 		struct bounce b = base;
-		b.header = headers[i].header;
+		b.text = headers[i].header;
 		expect(headers[i].row, compose(&b), headers[i].want);
 		expect_not(headers[i].row, compose(&b), headers[i].want_not);
 		expect_shape(headers[i].row, buf_str(&text));
@@ -239,7 +241,7 @@ test_the_largest_fits(void **state)
 	}
 	b.rcpts = rcpts;
 	b.count = QUEUE_JOB_RCPTS_MAX;
-	b.header = (struct str){ header, sizeof(header) };
+	b.text = (struct str){ header, sizeof(header) };
 	(void)compose(&b);
 	expect_shape("the largest", buf_str(&text));
 	assert_true(text.len < QUEUE_DSN_BYTES / 10 * 9);
@@ -249,12 +251,13 @@ static void
 test_no_room_is_told(void **state)
 {
 	struct buf small;
+	bool eightbit;
 	size_t max;
 
 	(void)state;
 	for (max = 0; max < 1200; max++) {
 		buf_init(&small, max);
-		assert_false(bounce_compose(&base, &small));
+		assert_false(bounce_compose(&base, &small, &eightbit));
 		buf_clear(&small);
 	}
 }

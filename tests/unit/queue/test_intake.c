@@ -81,7 +81,7 @@ arrival_of(uint64_t id)
 		.record = { .reverse_path = id % 5 == 0 ? S("") : S("sender@\xc3\xb6.example"),
 		    .size = body_of(id).len,
 		    .created_ms = 1000 + id,
-		    .expires_ms = 900000 + id,
+		    .look_ms = 900000 + id,
 		    .origin = S("192.0.2.1:25"),
 		    .owner = PROTO_OWNER_NONE,
 		    .recipients = 1 + id % 4,

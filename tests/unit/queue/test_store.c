@@ -346,7 +346,7 @@ test_a_newer_schema_is_refused(void **state)
 	number_put(txn, NUMBER_SCHEMA, RECORD_SCHEMA + 1);
 	commit(txn);
 	store_close(spool.store);
-	expect_refused(&spool, "has schema 2, this version of Postern knows up to 1");
+	expect_refused(&spool, "has schema 3, this version of Postern knows up to 2");
 	spool_remove(spool.dir);
 }
 

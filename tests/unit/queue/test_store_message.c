@@ -481,7 +481,7 @@ test_a_message_has_one_expiry_entry_that_moves(void **state)
 	message++;
 	assert_int_equal(store_first_expiry(txn, &expires_ms, &message), STORE_NONE);
 	assert_int_equal(store_get_message(txn, 8, &record, NULL), STORE_FOUND);
-	record.expires_ms = 42;
+	record.look_ms = 42;
 	store_put_message(txn, 8, &record);
 	commit(txn);
 	expect_clean(&spool);
