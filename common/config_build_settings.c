@@ -257,14 +257,19 @@ config_build_warn_interval(struct config_build *build, const struct config_token
 {
 	struct config *config = build->config;
 	int64_t interval_s;
+	size_t at;
 
 	if (!config_build_delay(build, delay, &interval_s))
 		return;
-	if (config->bounce_warn_count >= CONFIG_WARN_INTERVALS_MAX)
+	if (config->bounce_warn_count >= CONFIG_WARN_INTERVALS_MAX) {
 		config_warning(&build->errors, &delay->place,
 		    "bounce warn-interval: only the first %d intervals are used", CONFIG_WARN_INTERVALS_MAX);
-	else
-		config->bounce_warn_s[config->bounce_warn_count++] = interval_s;
+		return;
+	}
+	/* In rising order, whatever the order in the text: the next notice is the next one in time. */
+	for (at = config->bounce_warn_count++; at > 0 && config->bounce_warn_s[at - 1] > interval_s; at--)
+		config->bounce_warn_s[at] = config->bounce_warn_s[at - 1];
+	config->bounce_warn_s[at] = interval_s;
 }
 
 void

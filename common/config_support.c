@@ -146,7 +146,6 @@ static void
 check_settings(const struct config *c, struct config_errors *errors)
 {
 	refuse(errors, &c->admd_place, c->admd_place.line != 0, "admd");
-	refuse(errors, &c->bounce_warn_place, c->bounce_warn_place.line != 0, "bounce warn-interval");
 	refuse(errors, &c->mta_max_deferred_place, c->mta_max_deferred_place.line != 0, "mta max-deferred");
 	refuse(errors, &c->queue_compression_place, c->queue_compression_place.line != 0, "queue compression");
 	refuse(errors, &c->queue_encryption_place, c->queue_encryption_place.line != 0, "queue encryption");

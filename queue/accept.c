@@ -7,6 +7,8 @@
 #include "queue/arrival.h"
 #include "queue/clock.h"
 #include "queue/core.h"
+#include "queue/delay.h"
+#include "queue/expiry.h"
 #include "queue/limits.h"
 
 /* One block of a body that streams in. */
@@ -242,6 +244,7 @@ message_done(struct step *step, enum store_failure failure)
 	if (failure == STORE_OK) {
 		core.counters.accepted_messages++;
 		log_accepted(t);
+		expiry_note((int64_t)t->look_ms);
 		load_message(t);
 	}
 	transaction_stored(t, failure);
@@ -259,13 +262,17 @@ message_kept(struct taking *taking)
 void
 accept_message(struct transaction *t)
 {
+	uint64_t expires_ms = 0;
 	struct rcpt *r;
 
 	t->due_us = clock_tick_us();
 	t->created_ms = clock_ms();
 	STAILQ_FOREACH (r, &t->rcpts, next)
-		if ((uint64_t)r->expires_ms > t->look_ms)
-			t->look_ms = (uint64_t)r->expires_ms;
+		if ((uint64_t)r->expires_ms > expires_ms)
+			expires_ms = (uint64_t)r->expires_ms;
+	t->look_ms = delay_look_ms(
+	    &(struct record_message){ .created_ms = (uint64_t)t->created_ms, .reverse_path = t->reverse_path },
+	    expires_ms);
 	t->taking = (struct taking){ .step = { .kind = STEP_ACCEPT,
 					 .bytes = body_text_size(t->body) - t->handed * BODY_BLOCK,
 					 .run = run_message,

@@ -7,16 +7,20 @@
 #include "common/loop.h"
 #include "queue/clock.h"
 #include "queue/core.h"
+#include "queue/delay.h"
 #include "queue/limits.h"
 #include "queue/load.h"
 #include "queue/outcome.h"
 
 static struct {
+	bool started;
 	bool walking;
-	uint64_t expires_ms; /* where the walk is, as message and from */
+	uint64_t look_ms; /* where the walk is, as message and from */
 	uint64_t message;
 	uint32_t from;
 	struct loop_timer timer;
+	struct loop_timer wake;
+	int64_t wake_ms; /* where wake is pending */
 } expiry;
 
 static bool
@@ -45,7 +49,7 @@ expire(struct delivery *delivery)
 	}
 }
 
-/* Gives up what is over of one message, as many recipients as one notification holds. Returns whether it is done with. */
+/* Tells of a delay, and gives up what is over of one message, as many recipients as one notification holds. Returns whether it is done with. */
 static bool
 look_at(struct store_txn *txn)
 {
@@ -53,10 +57,16 @@ look_at(struct store_txn *txn)
 	enum store_found found;
 	struct delivery *delivery;
 	struct error err;
-	struct mail *mail = mail_load(txn, expiry.message, &found, &err);
+	struct record_message record;
+	struct mail *mail;
 
-	if (mail == NULL)
+	if (store_get_message(txn, expiry.message, &record, &err) != STORE_FOUND)
 		return true; /* it has left, or is damaged, which is told when its turn comes */
+	if (expiry.from == 0 && delay_is_due(&record, clock_ms()))
+		delay_tell(expiry.message, &record);
+	mail = mail_new(expiry.message, &record, NULL);
+	if (mail == NULL)
+		return true; /* the next walk comes by here again */
 	TAILQ_INIT(&claim.out);
 	found = load_claim(txn, mail, &claim, &err);
 	expiry.from = claim.from;
@@ -78,9 +88,11 @@ step(void *arg)
 	(void)arg;
 	expiry.walking = txn != NULL;
 	for (n = 0; n < QUEUE_EXPIRY_STEP && expiry.walking; n++) {
-		if (store_first_expiry(txn, &expiry.expires_ms, &expiry.message) != STORE_FOUND ||
-		    (int64_t)expiry.expires_ms > clock_ms()) {
+		if (store_first_expiry(txn, &expiry.look_ms, &expiry.message) != STORE_FOUND) {
 			expiry.walking = false;
+		} else if ((int64_t)expiry.look_ms > clock_ms()) {
+			expiry.walking = false;
+			expiry_note((int64_t)expiry.look_ms);
 		} else if (look_at(txn)) {
 			expiry.message++;
 			expiry.from = 0;
@@ -95,9 +107,45 @@ step(void *arg)
 void
 expiry_walk(void)
 {
-	if (expiry.walking)
+	if (expiry.walking || !expiry.started)
 		return;
+	expiry.look_ms = 0;
+	expiry.message = 0;
+	expiry.from = 0;
+	step(NULL);
+}
+
+static void
+woken(void *arg)
+{
+	(void)arg;
+	expiry_walk();
+}
+
+void
+expiry_note(int64_t look_ms)
+{
+	if (!expiry.started || (expiry.wake.pending && expiry.wake_ms <= look_ms))
+		return;
+	expiry.wake_ms = look_ms;
+	loop_timer_start(&expiry.wake, look_ms > clock_ms() ? look_ms - clock_ms() : 0);
+}
+
+void
+expiry_start(void)
+{
 	memset(&expiry, 0, sizeof(expiry));
 	loop_timer_init(&expiry.timer, step, NULL);
-	step(NULL);
+	loop_timer_init(&expiry.wake, woken, NULL);
+	expiry.started = true;
+}
+
+void
+expiry_stop(void)
+{
+	if (!expiry.started)
+		return;
+	loop_timer_stop(&expiry.timer);
+	loop_timer_stop(&expiry.wake);
+	expiry.started = false;
 }

@@ -8,7 +8,15 @@
 #ifndef QUEUE_EXPIRY_H
 #define QUEUE_EXPIRY_H
 
-/* Walks once over what is due, in steps, if no walk is under way. */
+#include <stdint.h>
+
+void expiry_start(void);
+void expiry_stop(void);
+
+/* Walks once over what is due, in steps, if no walk is under way; the next time of a message calls for the next walk. */
 void expiry_walk(void);
+
+/* There is a message whose age has to be looked at then, on clock_ms's clock. */
+void expiry_note(int64_t look_ms);
 
 #endif

@@ -6,11 +6,10 @@
 
 #include "common/log.h"
 #include "queue/again.h"
-#include "queue/bounce.h"
 #include "queue/clock.h"
 #include "queue/core.h"
-#include "queue/ids.h"
 #include "queue/limits.h"
+#include "queue/report.h"
 #include "queue/room.h"
 #include "queue/upkeep.h"
 
@@ -21,16 +20,11 @@ struct settlement {
 	struct mail *mail; /* of the first delivery */
 	int64_t now_us;
 	int64_t now_ms;
-	uint64_t notification; /* id of the DSN; 0: none */
-	uint64_t notification_destination;
-	int64_t notification_due_us;
-	uint64_t randomness;
+	struct report report;
 	outcome_done_fn *done;
 	void *arg;
 	char by[PROTO_NAME_MAX + 1];
 };
-
-static const struct str notification_destination = STR("dsn");
 
 static bool
 has_failed(const struct rcpt *r)
@@ -66,6 +60,19 @@ outcome_leaves(enum outcome outcome)
 	return effects[outcome].leaves;
 }
 
+static bool is_reported(const struct rcpt *r, enum bounce_action *action);
+
+/* Where a delivery ends the trail, and the sender hears of that, it is told apart. */
+static enum record_event
+event_of(const struct rcpt *r)
+{
+	enum bounce_action action;
+
+	if (is_reported(r, &action) && action == BOUNCE_RELAYED)
+		return EVENT_RELAYED;
+	return effects[r->outcome].event;
+}
+
 static void
 put_history(struct store_txn *txn, const struct settlement *s, const struct delivery *d, const struct rcpt *r)
 {
@@ -85,7 +92,7 @@ put_history(struct store_txn *txn, const struct settlement *s, const struct deli
 		history.cause = r->reply->cause;
 		history.tls = r->reply->tls;
 	}
-	store_put_history(txn, (uint64_t)s->now_us, d->mail->id, r->number, effects[r->outcome].event, &history);
+	store_put_history(txn, (uint64_t)s->now_us, d->mail->id, r->number, event_of(r), &history);
 }
 
 /* Gives the recipient another time, and with an answer says what came of the try. */
@@ -137,124 +144,77 @@ settle_rcpt(struct store_txn *txn, const struct settlement *s, const struct deli
 	return last;
 }
 
-/* --- on the committer's thread: the notification --- */
+/* --- on the committer's thread: the report --- */
 
-static size_t
-collect_failed(const struct settlement *s, struct bounce_rcpt out[QUEUE_JOB_RCPTS_MAX])
+static bool
+wants(const struct rcpt *r, enum proto_notify what)
 {
+	return (r->notify & what) != 0;
+}
+
+/* Whether the sender is to be told what became of r, and as what (RFC 3461 sections 4.1 and 5.2). */
+static bool
+is_reported(const struct rcpt *r, enum bounce_action *action)
+{
+	switch (r->outcome) {
+	case OUTCOME_FAILED:
+	case OUTCOME_EXPIRED: *action = BOUNCE_FAILED; return r->notify == 0 || wants(r, PROTO_NOTIFY_FAILURE);
+	case OUTCOME_DELIVERED:
+		*action = r->kind == PROTO_DELIVERY_LOCAL ? BOUNCE_DELIVERED : BOUNCE_RELAYED;
+		return wants(r, PROTO_NOTIFY_SUCCESS) && !r->passed;
+	case OUTCOME_NONE:
+	case OUTCOME_DEFERRED:
+	case OUTCOME_REMOVED:
+	case OUTCOME_POSTPONED: break;
+	}
+	return false;
+}
+
+static struct bounce_rcpt
+report_of(const struct settlement *s, const struct rcpt *r, enum bounce_action action)
+{
+	struct bounce_rcpt out = { .action = action,
+		.forward_path = r->forward_path,
+		.orcpt = r->orcpt,
+		.tries = r->tries,
+		.expired = r->outcome == OUTCOME_EXPIRED,
+		.tried_ms = s->now_ms };
+
+	if (r->reply != NULL) {
+		out.code = r->reply->code;
+		out.enhanced = r->reply->enhanced;
+		out.text = r->reply->text;
+		out.hop = r->reply->hop;
+	}
+	return out;
+}
+
+static void
+put_report(struct store_txn *txn, struct settlement *s)
+{
+	struct bounce_rcpt rcpts[QUEUE_JOB_RCPTS_MAX];
+	struct report_about about = { .message = s->mail->id,
+		.to = s->mail->reverse_path,
+		.envid = s->mail->envid,
+		.ret = s->mail->ret,
+		.owner = s->mail->owner,
+		.accepted_ms = s->mail->created_ms,
+		.rcpts = rcpts };
 	const struct delivery *d;
 	const struct rcpt *r;
-	size_t n = 0;
+	enum bounce_action action;
 
 	TAILQ_FOREACH (d, &s->list, link) {
 		STAILQ_FOREACH (r, &d->rcpts, next) {
-			if (!has_failed(r) || n == QUEUE_JOB_RCPTS_MAX)
+			if (!is_reported(r, &action))
 				continue;
-			out[n] = (struct bounce_rcpt){ .forward_path = r->forward_path,
-				.tries = r->tries,
-				.expired = r->outcome == OUTCOME_EXPIRED };
-			if (r->reply != NULL) {
-				out[n].code = r->reply->code;
-				out[n].enhanced = r->reply->enhanced;
-				out[n].text = r->reply->text;
-				out[n].hop = r->reply->hop;
-			}
-			n++;
+			if (about.count < QUEUE_JOB_RCPTS_MAX)
+				rcpts[about.count++] = report_of(s, r, action);
+			else
+				about.more++;
 		}
 	}
-	return n;
-}
-
-/* The beginning of the message; what cannot be read of it is left out: the notification goes all the same. */
-static void
-read_header(struct store_txn *txn, uint64_t message, struct buf *out)
-{
-	struct record_message record;
-	struct str piece;
-	struct error err;
-	uint32_t i;
-
-	if (store_get_message(txn, message, &record, &err) != STORE_FOUND)
-		return;
-	(void)buf_append_str(out, record.preamble);
-	for (i = 0; out->len < QUEUE_DSN_HEADER_BYTES && (uint64_t)i * RECORD_PIECE_DATA < record.size; i++) {
-		if (store_get_piece(txn, message, i, &piece, &err) != STORE_FOUND || !buf_append_str(out, piece))
-			return;
-	}
-}
-
-static void
-compose(struct store_txn *txn, const struct settlement *s, struct buf *out)
-{
-	struct bounce_rcpt failed[QUEUE_JOB_RCPTS_MAX];
-	struct buf header;
-	bool eightbit;
-	struct bounce b = {
-		.hostname = str_of(core.hostname),
-		.to = s->mail->reverse_path,
-		.original = s->mail->id,
-		.id = s->notification,
-		.randomness = s->randomness,
-		.accepted_ms = s->mail->created_ms,
-		.now_ms = s->now_ms,
-		.rcpts = failed,
-	};
-
-	buf_init(&header, QUEUE_DSN_HEADER_BYTES + PROTO_PREAMBLE_MAX + RECORD_PIECE_MAX);
-	read_header(txn, s->mail->id, &header);
-	b.text = buf_str(&header);
-	b.count = collect_failed(s, failed);
-	if (!bounce_compose(&b, out, &eightbit))
-		store_fail(txn, STORE_NO_ROOM, "notification %016llx: no memory to compose it",
-		    (unsigned long long)s->notification);
-	buf_clear(&header);
-}
-
-static void
-put_notification_body(struct store_txn *txn, uint64_t id, struct str text)
-{
-	uint32_t sequence = 0;
-
-	while (text.len > 0) {
-		size_t n = text.len < RECORD_PIECE_DATA ? text.len : RECORD_PIECE_DATA;
-		store_put_piece(txn, id, sequence++, (struct str){ text.ptr, n });
-		text.ptr += n;
-		text.len -= n;
-	}
-}
-
-static void
-put_notification(struct store_txn *txn, struct settlement *s)
-{
-	struct record_message message = {
-		.created_ms = (uint64_t)s->now_ms,
-		.look_ms = (uint64_t)s->now_ms + (uint64_t)QUEUE_DSN_TTL_S * 1000,
-		.body = PROTO_BODY_7BIT,
-		.origin = notification_destination,
-		.owner = s->mail->owner,
-		.recipients = 1,
-		.unrouted = true,
-	};
-	struct record_recipient rcpt = {
-		.kind = RECIPIENT_UNROUTED,
-		.forward_path = s->mail->reverse_path,
-		.recipient = s->mail->reverse_path,
-		.due_us = (uint64_t)s->notification_due_us,
-		.expires_ms = message.look_ms,
-	};
-	struct record_history history = { .to = s->mail->reverse_path, .origin = notification_destination };
-	struct buf text;
-
-	buf_init(&text, QUEUE_DSN_BYTES);
-	compose(txn, s, &text);
-	put_notification_body(txn, s->notification, buf_str(&text));
-	message.size = history.size = text.len;
-	buf_clear(&text);
-	store_put_message(txn, s->notification, &message);
-	rcpt.destination = s->notification_destination =
-	    store_destination(txn, RECIPIENT_UNROUTED, notification_destination);
-	store_put_recipient(txn, s->notification, 0, &rcpt);
-	store_put_history(txn, (uint64_t)s->now_us, s->notification, 0, EVENT_ACCEPTED, &history);
+	report_put(txn, &s->report, &about);
 }
 
 static void
@@ -265,9 +225,9 @@ run_settlement(struct store_txn *txn, struct step *step)
 	const struct rcpt *r;
 	bool last = false;
 
-	/* First the notification: it reads the message, which may leave here. */
-	if (s->notification != 0)
-		put_notification(txn, s);
+	/* First the report: it reads the message, which may leave here. */
+	if (s->report.id != 0)
+		put_report(txn, s);
 	TAILQ_FOREACH (d, &s->list, link)
 		STAILQ_FOREACH (r, &d->rcpts, next)
 			last = settle_rcpt(txn, s, d, r) || last;
@@ -292,6 +252,7 @@ count_and_log(const struct settlement *s, const struct delivery *d, const struct
 		[OUTCOME_POSTPONED] = { "rescheduled", &core.counters.updated },
 	};
 	struct log_field fields[12];
+	enum bounce_action action;
 	struct buf reply;
 	size_t n = 0;
 
@@ -317,8 +278,8 @@ count_and_log(const struct settlement *s, const struct delivery *d, const struct
 	fields[n++] = log_u64(LOG_FIELD_tries, r->tries);
 	if (r->outcome == OUTCOME_DEFERRED || r->outcome == OUTCOME_POSTPONED)
 		fields[n++] = log_ms(LOG_FIELD_next, (r->due_us - s->now_us) / 1000);
-	if (has_failed(r) && s->notification != 0)
-		fields[n++] = log_hex(LOG_FIELD_id, s->notification);
+	if (is_reported(r, &action) && s->report.id != 0)
+		fields[n++] = log_hex(LOG_FIELD_id, s->report.id);
 	if (r->outcome == OUTCOME_REMOVED)
 		fields[n++] = log_text(LOG_FIELD_reason, s->by);
 	log_event(LOG_INFO, rows[r->outcome].event, fields, n);
@@ -343,18 +304,6 @@ unload(const struct settlement *s, struct delivery *delivery)
 }
 
 static void
-schedule_notification(const struct settlement *s)
-{
-	struct destination *d =
-	    destination_get(s->notification_destination, RECIPIENT_UNROUTED, notification_destination);
-	const struct store_entry entry = { (uint64_t)s->notification_due_us, s->notification, 0 };
-
-	core.counters.notifications++;
-	destination_note(d, &entry);
-	destination_settle(d);
-}
-
-static void
 settled(struct step *step, enum store_failure failure)
 {
 	struct settlement *s = (struct settlement *)step;
@@ -365,8 +314,7 @@ settled(struct step *step, enum store_failure failure)
 	case STORE_NO_ROOM: again_later(step); return;
 	case STORE_FAILED: core_store_failed(); return;
 	}
-	if (s->notification != 0)
-		schedule_notification(s);
+	report_stored(&s->report);
 	if (s->done != NULL)
 		s->done(s->arg);
 	if (s->mail->text_size > BODY_BLOCK)
@@ -381,22 +329,21 @@ settled(struct step *step, enum store_failure failure)
 }
 
 /*
- * A notification needs an id. While there is none, which takes a full disk right at the start, the recipients stay and are
- * tried again.
+ * A report needs an id. While there is none, which takes a full disk right at the start, the recipients stay and are tried
+ * again.
  */
 static bool
-want_notification(struct settlement *s)
+begin_report(struct settlement *s)
 {
-	struct delivery *d;
-	struct rcpt *r;
-	bool failed = false;
+	const struct delivery *d;
+	const struct rcpt *r;
+	enum bounce_action action;
+	bool any = false;
 
 	TAILQ_FOREACH (d, &s->list, link)
 		STAILQ_FOREACH (r, &d->rcpts, next)
-			failed = failed || has_failed(r);
-	if (!failed || s->mail->reverse_path.len == 0 || s->mail->notification)
-		return true;
-	return ids_take(1, &s->notification);
+			any = any || is_reported(r, &action);
+	return !any || s->mail->reverse_path.len == 0 || s->mail->notification || report_begin(&s->report);
 }
 
 static void
@@ -431,14 +378,10 @@ outcome_apply(struct deliveries *list, struct str by, outcome_done_fn *done, voi
 	s->done = done;
 	s->arg = arg;
 	(void)str_copy(by, s->by, sizeof(s->by));
-	if (!want_notification(s))
+	if (!begin_report(s))
 		put_off_failed(s);
-	if (s->notification != 0) {
-		s->notification_due_us = clock_tick_us();
-		s->randomness = (uint64_t)core_random() << 32 | core_random();
-	}
 	s->step = (struct step){ .kind = done != NULL ? STEP_URGENT : STEP_LAZY,
-		.bytes = s->notification != 0 ? QUEUE_DSN_HEADER_BYTES : 0,
+		.bytes = s->report.id != 0 ? QUEUE_DSN_HEADER_BYTES : 0,
 		.run = run_settlement,
 		.done = settled };
 	committer_add(core.committer, &s->step);

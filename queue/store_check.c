@@ -343,7 +343,7 @@ check_history(struct check *c, struct str key, struct str value)
 	unsigned event = (unsigned char)key.ptr[KEY_HISTORY_SIZE - 1];
 	struct record_history record;
 
-	if (event < EVENT_ACCEPTED || event > EVENT_REMOVED)
+	if (event < EVENT_ACCEPTED || event > EVENT_REJECTED)
 		wrong(c, "message %016llx: history has an event %u", shown(key_u64(key, 8)), event);
 	(void)read_row(c, DB_HISTORY, key, value, RECORD_KIND_HISTORY, &record);
 }

@@ -260,6 +260,7 @@ upkeep_start(void)
 	loop_timer_init(&upkeep.round, do_round, NULL);
 	loop_timer_init(&upkeep.sweep, sweep, NULL);
 	loop_timer_init(&upkeep.trim, trim, NULL);
+	expiry_start();
 	upkeep.started = true;
 	upkeep_sweep_soon();
 	loop_timer_start(&upkeep.round, START_MS);
@@ -273,5 +274,6 @@ upkeep_stop(void)
 	loop_timer_stop(&upkeep.round);
 	loop_timer_stop(&upkeep.sweep);
 	loop_timer_stop(&upkeep.trim);
+	expiry_stop();
 	upkeep.started = false;
 }

@@ -117,6 +117,9 @@ def test_a_loop_that_the_configuration_makes_ends(lab):
     """A relay host that is ourselves is done as told, until the message has come round a hundred times (RFC 5321 section 6.3)."""
     lab.send("ourselves.example")
     lab.daemon.wait_queue_empty(30)
-    *rounds, (event, reply) = lab.events("ourselves.example")
-    assert {event for event, _ in rounds} == {"delivered"} and 90 <= len(rounds) <= 100, lab.events("ourselves.example")
-    assert event == "bounced" and reply.startswith("554 5.4.6 "), reply
+    events = lab.events("ourselves.example")
+    # In any order: a round may hear that it was delivered after the next one is over.
+    rounds = [event for event, _ in events if event == "delivered"]
+    others = [(event, reply) for event, reply in events if event != "delivered"]
+    assert 90 <= len(rounds) <= 100 and len(others) == 1, events
+    assert others[0][0] == "bounced" and others[0][1].startswith("554 5.4.6 "), others

@@ -19,6 +19,7 @@ static const struct means means[] = {
 	{ "defaults of the settings", "", "settings warn-interval 14400 max-deferred 100 ttl 345600 max-mails 1000 max-rcpt 1000 max-message-size 36700160 sub-addr-delim 43 srs-ttl 345600\n" },
 	{ "defaults of our own", "", "own spool \"/var/spool/postern\" runtime \"/run/postern\" smtp-workers 0 mta-workers 0 retry-min 600 retry-max 14400 queue-size 68719476736 queue-memory 33554432 log-text\n" },
 	{ "seconds, minutes, hours, days", "bounce warn-interval 1s, 2m, 3h, 4d\n", "warn-interval 1 warn-interval 120 warn-interval 10800 warn-interval 345600" },
+	{ "warn-intervals rise", "bounce warn-interval 3h, 1h, 2h\n", "warn-interval 3600 warn-interval 7200 warn-interval 10800" },
 	{ "warn-interval replaces the whole set", "bounce warn-interval 1h, 2h\nbounce warn-interval 3h\n", "settings warn-interval 10800 max" },
 	{ "the longest delay", "queue ttl 2147483647s\n", "ttl 2147483647" },
 	{ "a size in bytes", "smtp max-message-size 35\n", "max-message-size 35 " },

@@ -16,7 +16,6 @@ static const struct {
 	{ "table t db:/a.db\n", "a.conf:1:7: not supported yet: table NAME db:PATH\n" },
 	{ "table t sqlite:/a\n", "a.conf:1:7: not supported yet: table NAME sqlite:PATH, a table program\n" },
 	{ "admd x\n", "a.conf:1:1: not supported yet: admd\n" },
-	{ "bounce warn-interval 1h\n", "a.conf:1:1: not supported yet: bounce warn-interval\n" },
 	{ "mda wrapper w x\n", "a.conf:1:13: not supported yet: mda wrapper\n" },
 	{ "mda limit max-session 1\n", "a.conf:1:11: not supported yet: mda limit\n" },
 	{ "mta limit inet4\n", "a.conf:1:11: not supported yet: mta limit\n" },
