@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/utf8.h"
+
 #define LABEL_MAX       63 /* bytes, RFC 1035 section 2.3.4 */
 #define U_LABEL_MAX     59 /* code points: each takes a digit or more behind the "xn--" of an A-label */
 #define TAG_IPV6        "ipv6:"
@@ -28,13 +30,6 @@ struct scan {
 struct range {
 	uint32_t first, last;
 };
-
-/*
- * Never in an address: C1 controls, separators of lines and paragraphs, what changes the direction of the text (it
- * makes one address look like another), and what is no character.
- */
-static const struct range refused_everywhere[] = { { 0x80, 0x9f }, { 0x61c, 0x61c }, { 0x200e, 0x200f },
-	{ 0x2028, 0x202e }, { 0x2066, 0x2069 }, { 0xfdd0, 0xfdef }, { 0xfffe, 0xffff } };
 
 /*
  * Not in a domain: what the mappings of IDNA turn into dots, blanks, "@" and other syntax, or into nothing. None of it
@@ -78,34 +73,6 @@ taken_since(const struct scan *c, size_t start)
 
 /* --- characters: how many bytes the one at the cursor takes, 0 when it may not stand there --- */
 
-/* One well-formed sequence above ASCII at the start of s: shortest form, no surrogate (RFC 3629 section 4). */
-static size_t
-utf8_read(struct str s, uint32_t *out)
-{
-	static const struct {
-		uint8_t mask, lead;
-		uint32_t first;
-	} forms[] = { [2] = { 0xe0, 0xc0, 0x80 }, [3] = { 0xf0, 0xe0, 0x800 }, [4] = { 0xf8, 0xf0, 0x10000 } };
-	uint8_t lead = (uint8_t)s.ptr[0];
-	uint32_t point;
-	size_t i, n = 2;
-
-	while (n < COUNT(forms) && (lead & forms[n].mask) != forms[n].lead)
-		n++;
-	if (n == COUNT(forms) || s.len < n)
-		return 0;
-	point = lead & (uint8_t)~forms[n].mask;
-	for (i = 1; i < n; i++) {
-		if (((uint8_t)s.ptr[i] & 0xc0) != 0x80)
-			return 0;
-		point = point << 6 | ((uint8_t)s.ptr[i] & 0x3f);
-	}
-	if (point < forms[n].first || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff))
-		return 0;
-	*out = point;
-	return n;
-}
-
 static bool
 in_ranges(uint32_t point, const struct range *ranges, size_t count)
 {
@@ -128,7 +95,7 @@ utf8_len(struct scan *c, bool domain)
 	n = utf8_read((struct str){ c->s.ptr + c->at, c->s.len - c->at }, &point);
 	if (n == 0)
 		return refuse(c, "not UTF-8");
-	if (in_ranges(point, refused_everywhere, COUNT(refused_everywhere)))
+	if (!utf8_is_printable(point))
 		return refuse(c, "control character or change of text direction");
 	if (domain && in_ranges(point, refused_in_domains, COUNT(refused_in_domains)))
 		return refuse(c, "character that cannot stand in a domain");

@@ -38,6 +38,21 @@ struct config_place {
 #define CONFIG_WARN_INTERVALS_MAX 4
 #define CONFIG_WORKERS_MAX        16
 
+/* clang-format off */
+/* L(code, name): the languages that reports to senders are written in, by their tag (RFC 5646) */
+#define CONFIG_LANGUAGES(L) \
+	L("en", ENGLISH) \
+	L("de", GERMAN) \
+	L("fr", FRENCH) \
+	L("es", SPANISH)
+/* clang-format on */
+
+enum config_language {
+#define L(code, name) CONFIG_LANGUAGE_##name,
+	CONFIG_LANGUAGES(L)
+#undef L
+};
+
 struct config_text; /* a bundle of files, the first being the main one, and of -D macros */
 
 /*
@@ -366,8 +381,12 @@ struct config {
 	struct config_table *mta_private;
 	int64_t queue_retry_min_s; /* queue retry DELAY DELAY; default 10m and 4h */
 	int64_t queue_retry_max_s;
-	uint64_t queue_size;    /* queue size SIZE: bytes the store may grow to; default 64 GiB */
-	uint64_t queue_memory;  /* queue memory SIZE: bytes of bodies kept in memory; default 32 MiB */
+	uint64_t queue_size;                  /* queue size SIZE: bytes the store may grow to; default 64 GiB */
+	uint64_t queue_memory;                /* queue memory SIZE: bytes of bodies kept in memory; default 32 MiB */
+	const char *bounce_contact;           /* bounce contact ADDRESS; NULL: postmaster of this host */
+	const char *bounce_template;          /* bounce template "/path"; NULL: none */
+	enum config_language bounce_language; /* bounce language CODE; default en */
+	bool bounce_postmaster; /* bounce postmaster: reports that cannot be delivered go there; default: nowhere */
 	const char *dns_server; /* dns server "ADDRESS[@PORT]"; NULL: those of /etc/resolv.conf */
 	bool log_json;          /* log json; default log text */
 };
@@ -390,6 +409,9 @@ struct config *config_parse(struct config_text *text, config_report *report, voi
 bool config_check_supported(const struct config *config, config_report *report, void *arg);
 
 void config_free(struct config *config);
+
+/* The tag of a language, as it is in CONFIG_LANGUAGES. */
+const char *config_language_code(enum config_language language);
 
 /* The action of that name, NULL where there is none. */
 const struct config_action *config_action_find(const struct config *config, struct str name);

@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "common/address.h"
 #include "common/config_build.h"
 
 #define KIB 1024ULL
@@ -10,7 +11,7 @@
 
 enum {
 	RUNTIME_BYTES_MAX = 90, /* a socket in it has to fit into sun_path */
-	SPOOL_BYTES_MAX = 1023,
+	PATH_BYTES_MAX = 1023,
 	DAY_S = 86400
 };
 
@@ -38,8 +39,7 @@ config_build_defaults(struct config *config)
 }
 
 static void
-set_directory(
-    struct config_build *build, const char *what, const struct config_token *path, size_t max, const char **out)
+set_path(struct config_build *build, const char *what, const struct config_token *path, size_t max, const char **out)
 {
 	if (path->text[0] != '/' || strlen(path->text) > max)
 		config_error(&build->errors, &path->place,
@@ -51,13 +51,13 @@ set_directory(
 void
 config_build_spool(struct config_build *build, const struct config_token *path)
 {
-	set_directory(build, "spool", path, SPOOL_BYTES_MAX, &build->config->spool);
+	set_path(build, "spool", path, PATH_BYTES_MAX, &build->config->spool);
 }
 
 void
 config_build_runtime(struct config_build *build, const struct config_token *path)
 {
-	set_directory(build, "runtime", path, RUNTIME_BYTES_MAX, &build->config->runtime);
+	set_path(build, "runtime", path, RUNTIME_BYTES_MAX, &build->config->runtime);
 }
 
 static void
@@ -134,6 +134,54 @@ void
 config_build_queue_memory(struct config_build *build, const struct config_token *size)
 {
 	set_size(build, "queue memory", size, queue_memory_min, &build->config->queue_memory);
+}
+
+void
+config_build_bounce_contact(struct config_build *build, const struct config_token *token)
+{
+	struct address address;
+	struct error err;
+
+	if (!address_parse(str_of(token->text), ADDRESS_UTF8_ALLOWED, &address, &err))
+		config_error(&build->errors, &token->place, "bounce contact: \"%.128s\", expected an address: %s",
+		    token->text, err.text);
+	else
+		build->config->bounce_contact = token->text;
+}
+
+static const char *const languages[] = {
+#define L(code, name) [CONFIG_LANGUAGE_##name] = code,
+	CONFIG_LANGUAGES(L)
+#undef L
+};
+
+const char *
+config_language_code(enum config_language language)
+{
+	return languages[language];
+}
+
+void
+config_build_bounce_language(struct config_build *build, const struct config_token *code)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(languages) / sizeof(languages[0]); i++) {
+		if (strcmp(code->text, languages[i]) == 0) {
+			build->config->bounce_language = (enum config_language)i;
+			return;
+		}
+	}
+#define L(tag, name) " " tag
+	config_error(&build->errors, &code->place, "bounce language: \"%.64s\", expected one of" CONFIG_LANGUAGES(L),
+	    code->text);
+#undef L
+}
+
+void
+config_build_bounce_template(struct config_build *build, const struct config_token *path)
+{
+	set_path(build, "bounce template", path, PATH_BYTES_MAX, &build->config->bounce_template);
 }
 
 static bool

@@ -335,6 +335,10 @@ dump_settings(struct dump *d, const struct config *c)
 	put_number(d, "retry-max", c->queue_retry_max_s);
 	put_number(d, "queue-size", (int64_t)c->queue_size);
 	put_number(d, "queue-memory", (int64_t)c->queue_memory);
+	put_text(d, "bounce-contact", c->bounce_contact);
+	put_text(d, "bounce-language", config_language_code(c->bounce_language));
+	put_text(d, "bounce-template", c->bounce_template);
+	put_flag(d, "bounce-postmaster", c->bounce_postmaster);
 	put_text(d, "dns-server", c->dns_server);
 	put_flag(d, c->log_json ? "log-json" : "log-text", true);
 	end(d);

@@ -148,6 +148,10 @@ static void config_yyerror(struct config_build *build, const char *text);
 %token <token> RETRY "retry"
 %token <token> SIZE "size"
 %token <token> MEMORY "memory"
+%token <token> CONTACT "contact"
+%token <token> LANGUAGE "language"
+%token <token> TEMPLATE "template"
+%token <token> POSTMASTER "postmaster"
 
 %type <token> macro_name sized delay port phase_name
 %type <table> tbl
@@ -587,6 +591,10 @@ own
 	| QUEUE RETRY delay delay { config_build_queue_retry(build, &$3, &$4); }
 	| QUEUE SIZE sized { config_build_queue_size(build, &$3); }
 	| QUEUE MEMORY sized { config_build_queue_memory(build, &$3); }
+	| BOUNCE CONTACT STRING { config_build_bounce_contact(build, &$3); }
+	| BOUNCE LANGUAGE STRING { config_build_bounce_language(build, &$3); }
+	| BOUNCE TEMPLATE STRING { config_build_bounce_template(build, &$3); }
+	| BOUNCE POSTMASTER { build->config->bounce_postmaster = true; }
 	| DNS SERVER STRING { config_build_dns_server(build, &$3); }
 	| LOG JSON { build->config->log_json = true; }
 	| LOG TEXT { build->config->log_json = false; }

@@ -127,7 +127,11 @@
 	W("private-destinations", PRIVATE_DESTINATIONS, MTA) \
 	W("retry", RETRY, QUEUE)                   \
 	W("size", SIZE, QUEUE)                     \
-	W("memory", MEMORY, QUEUE)
+	W("memory", MEMORY, QUEUE)                 \
+	W("contact", CONTACT, BOUNCE)              \
+	W("language", LANGUAGE, BOUNCE)            \
+	W("template", TEMPLATE, BOUNCE)            \
+	W("postmaster", POSTMASTER, BOUNCE)
 
 /* O(word, only_first, now): words of the syntax before 6.4, at the start of a statement or anywhere, and what stands there since */
 #define CONFIG_OLD_WORDS(O)                                                          \

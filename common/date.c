@@ -64,19 +64,39 @@ put_offset(char *dst, int minutes)
 	return put_number(dst, minutes % 60, 2);
 }
 
+/* Fills in *tm, and returns the offset of its zone in minutes. */
+static int
+local_time(int64_t unix_time_s, struct tm *tm)
+{
+	time_t time_s = clamp(unix_time_s, TIME_MIN_S, TIME_MAX_S), local_s;
+	int offset = offset_minutes(time_s);
+
+	/* Not localtime_r's fields: with an offset of odd seconds they would disagree with the offset written. */
+	local_s = time_s + offset * 60;
+	*tm = (struct tm){ 0 };
+	(void)gmtime_r(&local_s, tm); /* fails only for years that do not fit an int */
+	return offset;
+}
+
+static char *
+put_day(char *dst, const struct tm *tm)
+{
+	dst = put_number(dst, tm->tm_year + 1900, 4);
+	*dst++ = '-';
+	dst = put_number(dst, tm->tm_mon + 1, 2);
+	*dst++ = '-';
+	return put_number(dst, tm->tm_mday, 2);
+}
+
 size_t
 date_format_5322(int64_t unix_time_s, char *dst)
 {
 	static const char days[] = "SunMonTueWedThuFriSat";
 	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-	time_t time_s = clamp(unix_time_s, TIME_MIN_S, TIME_MAX_S), local_s;
-	int offset = offset_minutes(time_s);
-	struct tm tm = { 0 };
+	struct tm tm;
+	int offset = local_time(unix_time_s, &tm);
 	char *end = dst;
 
-	/* Not localtime_r's fields: with an offset of odd seconds they would disagree with the offset written. */
-	local_s = time_s + offset * 60;
-	(void)gmtime_r(&local_s, &tm); /* fails only for years that do not fit an int */
 	end = put_text(end, days + 3 * tm.tm_wday, 3);
 	end = put_text(end, ", ", 2);
 	end = put_number(end, tm.tm_mday, 2);
@@ -93,6 +113,23 @@ date_format_5322(int64_t unix_time_s, char *dst)
 }
 
 size_t
+date_format_short(int64_t unix_time_s, char *dst)
+{
+	struct tm tm;
+	int offset = local_time(unix_time_s, &tm);
+	char *end = put_day(dst, &tm);
+
+	*end++ = ' ';
+	end = put_number(end, tm.tm_hour, 2);
+	*end++ = ':';
+	end = put_number(end, tm.tm_min, 2);
+	*end++ = ' ';
+	end = put_offset(end, offset);
+	*end = '\0';
+	return (size_t)(end - dst);
+}
+
+size_t
 date_format_iso(int64_t unix_time_ms, char *dst)
 {
 	int64_t ms = clamp(unix_time_ms, TIME_MIN_S * INT64_C(1000), TIME_MAX_S * INT64_C(1000) + 999);
@@ -101,11 +138,7 @@ date_format_iso(int64_t unix_time_ms, char *dst)
 	char *end = dst;
 
 	(void)gmtime_r(&time_s, &tm);
-	end = put_number(end, tm.tm_year + 1900, 4);
-	*end++ = '-';
-	end = put_number(end, tm.tm_mon + 1, 2);
-	*end++ = '-';
-	end = put_number(end, tm.tm_mday, 2);
+	end = put_day(end, &tm);
 	*end++ = 'T';
 	end = put_clock(end, &tm);
 	*end++ = '.';

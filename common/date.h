@@ -20,6 +20,11 @@
 size_t date_format_5322(int64_t unix_time_s, char *dst);
 
 /*
+ * "2026-11-24 14:05 +0100", local time as above, for texts of any language. dst has DATE_MAX + 1 bytes. Returns the length.
+ */
+size_t date_format_short(int64_t unix_time_s, char *dst);
+
+/*
  * "2026-11-24T13:05:07.123Z" (RFC 3339), from milliseconds since 1970 UTC. dst has DATE_MAX + 1 bytes. Returns the
  * length.
  */

@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/bounce_template.h"
 #include "common/loop.h"
 #include "common/version.h"
 #include "parent/daemon.h"
@@ -84,6 +85,22 @@ print_report(void *arg, bool warning, const char *text)
 	(void)fprintf(stderr, "%s%s\n", text, warning ? " (warning)" : "");
 }
 
+/* The queue reads it for itself; here a mistake in it is told before anything is started. */
+static void
+check_template(const char *path)
+{
+	struct bounce_template template;
+	struct error error;
+
+	if (path == NULL)
+		return;
+	if (!bounce_template_read(path, &template, &error)) {
+		print_report(NULL, false, error.text);
+		exit(EX_CONFIG);
+	}
+	bounce_template_clear(&template);
+}
+
 /* Reads, parses, checks; explains what is wrong on stderr and exits. */
 static void
 read_configuration(struct options *o)
@@ -92,6 +109,7 @@ read_configuration(struct options *o)
 
 	if (config == NULL || !config_check_supported(config, print_report, NULL))
 		exit(EX_CONFIG);
+	check_template(config->bounce_template);
 	buf_init(&postern.config_whole, (size_t)2 * CONFIG_TEXT_MAX);
 	buf_init(&postern.config_blanked, (size_t)2 * CONFIG_TEXT_MAX);
 	if (!config_text_encode(o->text, CONFIG_VIEW_WHOLE, &postern.config_whole) ||

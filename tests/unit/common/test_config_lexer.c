@@ -64,6 +64,10 @@ static const struct reads reads[] = {
 	    "table spool { log = dns }\naction \"m\" mbox alias <spool>\naction log mbox\naction dns mbox\n"
 	    "action retry mbox\naction workers mbox\nmatch for any action retry\n",
 	    "name \"retry\" mbox" },
+	{ "words after bounce are names elsewhere",
+	    "action contact mbox\naction language mbox\naction template mbox\naction postmaster mbox\n"
+	    "match for any action template\n",
+	    "name \"template\" mbox" },
 	{ "our own words are names of macros", "spool = \"a\"\nlog = b\ndns = c\nruntime = d\nadmd $spool\n",
 	    "admd \"a\"" },
 	{ "our own words are values of macros", "y = spool\nadmd $y\n", "admd \"spool\"" },

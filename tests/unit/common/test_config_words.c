@@ -18,7 +18,7 @@ static const char *const words[] = { CONFIG_KEYWORDS(WORD) CONFIG_OWN_WORDS(OWN_
 static const char *const own[] = { CONFIG_OWN_WORDS(OWN_WORD) };
 
 /* Of statements and options that are not carried out yet, and reserved for nothing. */
-static const char *const not_in_sample[] = { "admd", "auth", "auth-optional", "backup", "bounce", "bypass", "ca",
+static const char *const not_in_sample[] = { "admd", "auth", "auth-optional", "backup", "bypass", "ca",
 	"cert", "chain", "chroot", "ciphers", "commit", "compression", "connect", "data", "data-line", "dhe",
 	"disconnect", "ehlo", "encryption", "expand-only", "fcrdns", "filter", "forward-only", "group", "helo-src",
 	"hostnames", "inet4", "junk", "key", "lmtp", "masquerade", "max-deferred", "mda", "mx", "no-dsn", "no-verify",
@@ -158,6 +158,7 @@ static const struct {
 	{ ".It Ic smtp sub-addr-delim", ".Ql +", " sub-addr-delim 43 " },
 	{ ".It Ic srs ttl", ".Ql 4d", " srs-ttl 345600\n" },
 	{ ".It Ic log text", ".Ic log text", " log-text\n" },
+	{ ".It Ic bounce language", ".Ql en", " bounce-language \"en\"" },
 	{ ".It Ic queue memory", ".Ql 32M", " queue-memory 33554432" },
 	{ ".It Ic queue retry", ".Ql 10m\nand\n.Ql 4h", " retry-min 600 retry-max 14400" },
 	{ ".It Ic queue size", ".Ql 64G", " queue-size 68719476736" },

@@ -120,6 +120,9 @@ test_dates_agree_with_strftime(void **state)
 		assert_int_equal(strftime(want, sizeof(want), "%a, %d %b %Y %H:%M:%S %z", &tm), DATE_MAX);
 		(void)date_format_5322(t, got);
 		assert_string_equal(got, want);
+		assert_int_equal(strftime(want, sizeof(want), "%Y-%m-%d %H:%M %z", &tm), 22);
+		assert_int_equal(date_format_short(t, got), 22);
+		assert_string_equal(got, want);
 		assert_non_null(gmtime_r(&t, &tm));
 		assert_int_equal(strftime(want, sizeof(want), "%Y-%m-%dT%H:%M:%S.042Z", &tm), 24);
 		(void)date_format_iso((int64_t)t * 1000 + 42, got);
