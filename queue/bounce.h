@@ -3,7 +3,7 @@
  * Composes the report that tells a sender what became of recipients: failed, late, or delivered where that was asked for
  * (RFC 3461 section 6, RFC 3464, RFC 6533): pure, bytes in, bytes out. Whatever a server answered, and whatever stood in
  * the original header, comes out as text in lines of at most 998 bytes that end with CRLF, so it cannot add a field, a part
- * or a line.
+ * or a line. The first part is made by bounce_text.h, the second by bounce_status.h.
  */
 #ifndef QUEUE_BOUNCE_H
 #define QUEUE_BOUNCE_H
@@ -39,29 +39,30 @@ struct bounce_rcpt {
 };
 
 struct bounce {
-	const struct bounce_words *words; /* contact, language and texts of the site */
+	const struct bounce_words *words; /* contact, language and texts of the site; NULL: English without any */
 	struct str hostname;              /* ours */
-	struct str to;                    /* the reverse-path of the original; of one that has none the postmaster's address */
-	uint64_t original;                /* message ids */
+	struct str to;     /* the reverse-path of the original; of one that has none the postmaster's address */
+	uint64_t original; /* message ids */
 	uint64_t id;
 	uint64_t randomness; /* makes a boundary that nobody can have put into the original */
 	int64_t accepted_ms; /* the original; calendar */
 	int64_t now_ms;
-	struct str envid; /* in xtext; empty: none */
+	struct str envid;                /* in xtext; empty: none */
 	const struct bounce_rcpt *rcpts; /* 1 to QUEUE_JOB_RCPTS_MAX */
 	size_t count;
 	uint64_t more; /* further ones of the same kind that have no room here */
 	/*
-	 * The original from its first byte on. whole: all of it, to be returned as it is; else only its header is returned,
-	 * which ends at its first empty line, or where it is cut.
+	 * The original from its first byte on. whole: all of it, to be returned as it is, if its lines are such as may be sent
+	 * (mime_has_plain_lines); else only its header is returned, which ends at its first empty line, or where it is cut.
 	 */
 	struct str text;
 	bool whole;
 };
 
 /*
- * Appends the whole message to out, and says in *eightbit whether it has bytes above 127. Returns false when out has no
- * room (QUEUE_DSN_BYTES and the length of text are always enough).
+ * Appends the whole message to out, and says in *eightbit whether it may have bytes above 127: in the original, or in an
+ * address that is UTF-8. The site's words are always encoded. Returns false when out has no
+ * room (QUEUE_DSN_BYTES are enough for everything, with a whole text of QUEUE_DSN_ORIGINAL_BYTES and some pieces more).
  */
 bool bounce_compose(const struct bounce *b, struct buf *out, bool *eightbit);
 

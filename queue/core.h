@@ -11,6 +11,7 @@
 
 #include "common/config.h"
 #include "common/seal.h"
+#include "queue/bounce_words.h"
 #include "queue/destination.h"
 #include "queue/intake.h"
 #include "queue/reader.h"
@@ -52,6 +53,7 @@ struct core {
 	struct intake *intake;
 	struct reader *reader;
 	struct seal *tickets;
+	struct bounce_words *bounce_words; /* NULL: the default ones */
 	struct schedule_rules rules;
 	char hostname[256];
 	bool serving;                   /* START came */

@@ -65,6 +65,7 @@ compose(
 	uint64_t max = wants_whole(about) ? QUEUE_DSN_ORIGINAL_BYTES : QUEUE_DSN_HEADER_BYTES;
 	struct buf text;
 	struct bounce b = {
+		.words = core.bounce_words,
 		.hostname = str_of(core.hostname),
 		.to = about->to,
 		.original = about->message,

@@ -48,6 +48,9 @@ open_all(const struct process_setup *setup, struct error *err)
 	core.tickets = seal_new(setup->ticket_key);
 	if (!hostname_get(core.hostname, sizeof(core.hostname)))
 		(void)str_copy(S("localhost"), core.hostname, sizeof(core.hostname));
+	core.bounce_words = bounce_words_new(core.config, err);
+	if (core.bounce_words == NULL)
+		return false;
 	store_sigbus_install(PROCESS_LOG_FD, "queue", setup->config->spool);
 	return true;
 }
@@ -149,12 +152,14 @@ look_whether_drained(void *arg)
 void
 service_close(void)
 {
-	if (core.store == NULL)
-		return;
-	reader_free(core.reader);
-	intake_free(core.intake);
-	committer_free(core.committer);
-	store_close(core.store);
+	if (core.store != NULL) {
+		reader_free(core.reader);
+		intake_free(core.intake);
+		committer_free(core.committer);
+		store_close(core.store);
+	}
+	bounce_words_free(core.bounce_words); /* the committer's thread composed with them */
+	core.bounce_words = NULL;
 }
 
 static void
