@@ -82,6 +82,21 @@ enum proto_entry_state {
 	PROTO_ENTRY_PAUSED,  /* by the administrator */
 	PROTO_ENTRY_HELD     /* its action is no longer in the configuration, or its delivery kills processes */
 };
+/* Where a destination stands: the first that holds, from below. */
+enum proto_destination_state {
+	PROTO_DESTINATION_IDLE,      /* nothing waits */
+	PROTO_DESTINATION_WAITING,   /* nothing is due */
+	PROTO_DESTINATION_ACTIVE,    /* mail is due, or being delivered */
+	PROTO_DESTINATION_LIMITED,   /* by a rate of ours */
+	PROTO_DESTINATION_DOWN,      /* no server could be spoken to */
+	PROTO_DESTINATION_PAUSED,    /* with all of its kind */
+	PROTO_DESTINATION_SUSPENDED, /* by the administrator */
+	PROTO_DESTINATION_HELD       /* its action is no longer in the configuration */
+};
+
+/* A class of age ends before so many minutes; the last has no end. */
+#define PROTO_AGE_MINUTES { 5, 10, 20, 40, 80, 160, 320, 640, 1280, UINT64_MAX }
+
 enum proto_pause { PROTO_PAUSE_SMTP, PROTO_PAUSE_MDA, PROTO_PAUSE_MTA };
 /* Ids of LISTENER that are not an index of the configuration. */
 enum proto_socket { PROTO_SOCKET_CONTROL = 1000 };

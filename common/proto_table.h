@@ -56,6 +56,7 @@
 #define PROTO_CAUSE_MAX       PROTO_CAUSE_PAUSE
 #define PROTO_MESSAGE_ID_MAX  255
 #define PROTO_TLS_MAX         63
+#define PROTO_AGES            10    /* classes of age (proto.h) */
 #define PROTO_CHUNK_MAX       61440 /* bytes of a body, a configuration or a text in one message */
 #define PROTO_TICKET_MAX      4096
 #define PROTO_PREAMBLE_MAX    8192
@@ -428,6 +429,55 @@
 	F(u64,     message, UINT64_MAX) \
 	F(str,     by, PROTO_NAME_MAX)
 
+/*
+ * Destinations behind `after`, by their ids, at most limit in an answer: those with at least `waiting` recipients, or with
+ * down only those that are not served.
+ */
+#define PROTO_DESTINATION_LIST(F) \
+	F(u64,     after, UINT64_MAX) \
+	F(u64,     limit, 256) \
+	F(u64,     waiting, UINT64_MAX) \
+	F(boolean, down, 1)
+
+/* next_ms: when something of it is tried next, 0 where no time is known; rate: what it is limited to; text: why it is down. */
+#define PROTO_DESTINATION_ENTRY(F) \
+	F(u64,     destination, UINT64_MAX) \
+	F(choice,  kind, 2) \
+	F(str,     name, PROTO_DESTINATION_MAX) \
+	F(u64,     waiting, UINT64_MAX) \
+	F(u64,     running, UINT32_MAX) \
+	F(u64,     window, UINT32_MAX) \
+	F(choice,  state, PROTO_DESTINATION_HELD) \
+	F(choice,  cause, PROTO_CAUSE_MAX) \
+	F(u64,     next_ms, INT64_MAX) \
+	F(u64,     failures, UINT32_MAX) \
+	F(str,     rate, PROTO_NAME_MAX) \
+	F(str,     site, PROTO_NAME_MAX) \
+	F(str,     text, PROTO_REPLY_MAX)
+
+/* The ages of what waits, behind a place in the schedule; a part of it in an answer. */
+#define PROTO_DESTINATION_AGES(F) \
+	F(u64,     destination, UINT64_MAX) \
+	F(u64,     due_us, UINT64_MAX) \
+	F(u64,     message, UINT64_MAX) \
+	F(u64,     number, UINT32_MAX)
+
+/* Up to that place: counts are PROTO_AGES 64-bit numbers in the order of this machine; the bounds are in proto.h. */
+#define PROTO_DESTINATION_AGE(F) \
+	F(u64,     destination, UINT64_MAX) \
+	F(u64,     due_us, UINT64_MAX) \
+	F(u64,     message, UINT64_MAX) \
+	F(u64,     number, UINT32_MAX) \
+	F(choice,  kind, 2) \
+	F(str,     name, PROTO_DESTINATION_MAX) \
+	F(blob,    counts, PROTO_AGES * 8)
+
+/* Hold back the mail of a destination, for so long (0: until it is resumed), or no longer. A domain means its destinations. */
+#define PROTO_DESTINATION_SUSPEND(F) \
+	F(str,     name, PROTO_DESTINATION_MAX) \
+	F(boolean, suspended, 1) \
+	F(u64,     for_s, INT32_MAX)
+
 /* Of the administrator: pause or resume one kind of work, log more or less. */
 #define PROTO_SET_PAUSE(F) \
 	F(choice,  what, 2) \
@@ -498,7 +548,12 @@
 	T(QUEUE_READ,       queue_read,       CONTROL | CLIENT, QUEUE | CONTROL, 0) \
 	T(QUEUE_TEXT,       queue_text,       QUEUE | CONTROL, CONTROL | CLIENT, 0) \
 	T(QUEUE_SCHEDULE,   queue_schedule,   CONTROL | CLIENT, QUEUE | CONTROL, 0) \
-	T(QUEUE_REMOVE,     queue_remove,     CONTROL | CLIENT, QUEUE | CONTROL, 0)
+	T(QUEUE_REMOVE,     queue_remove,     CONTROL | CLIENT, QUEUE | CONTROL, 0) \
+	T(DESTINATION_LIST,    destination_list,    CONTROL | CLIENT, QUEUE | CONTROL, 0) \
+	T(DESTINATION_ENTRY,   destination_entry,   QUEUE | CONTROL, CONTROL | CLIENT, 0) \
+	T(DESTINATION_AGES,    destination_ages,    CONTROL | CLIENT, QUEUE | CONTROL, 0) \
+	T(DESTINATION_AGE,     destination_age,     QUEUE | CONTROL, CONTROL | CLIENT, 0) \
+	T(DESTINATION_SUSPEND, destination_suspend, CONTROL | CLIENT, QUEUE | CONTROL, 0)
 /* clang-format on */
 
 #endif

@@ -31,6 +31,16 @@ count_words(const char *words)
 	return n;
 }
 
+static size_t
+count_needed(const char *arguments)
+{
+	size_t n = 0;
+
+	while (n < count_words(arguments) && word_of(arguments, n).ptr[0] != '[')
+		n++;
+	return n;
+}
+
 static bool
 is_start(struct str word, const char *text)
 {
@@ -129,19 +139,20 @@ command_run(const struct command *commands, size_t count_commands, const struct 
 {
 	const char *args[ARGUMENTS_MAX + 1] = { NULL };
 	const struct command *command;
-	size_t used, wanted, i;
+	size_t used, given, wanted, i;
 
 	command = command_find(commands, count_commands, words, count, &used, stderr);
 	if (command == NULL)
 		return COMMAND_USAGE;
 	wanted = count_words(command->arguments);
 	invariant(wanted <= ARGUMENTS_MAX);
-	if (count - used != wanted) {
+	given = count - used;
+	if (given != wanted && given != count_needed(command->arguments)) {
 		(void)fprintf(
 		    stderr, "usage: posternctl %s%s%s\n", command->words, wanted == 0 ? "" : " ", command->arguments);
 		return COMMAND_USAGE;
 	}
-	for (i = 0; i < wanted; i++)
+	for (i = 0; i < given; i++)
 		args[i] = words[used + i];
 	return command->run(options, args);
 }

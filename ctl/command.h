@@ -24,14 +24,17 @@ struct options {
 	bool raw;            /* show message: the very bytes */
 	uint64_t count;      /* monitor: samples; 0: without end */
 	uint64_t interval_s; /* monitor */
+	const char *by;      /* show queue: "age" or "destination"; NULL: by message */
+	bool down;           /* show destinations: those that are not served */
+	uint64_t waiting;    /* show destinations: those that so many recipients wait for */
 };
 
-/* args end with NULL; there are as many as the command has names for. Returns the exit code. */
+/* args end with NULL; there are as many as the command has names for, or as it cannot do without. Returns the exit code. */
 typedef int command_fn(const struct options *options, const char *const *args);
 
 struct command {
 	const char *words;     /* separated by single spaces */
-	const char *arguments; /* their names, likewise; "" for none */
+	const char *arguments; /* their names, likewise; "" for none. From a "[" on they may all be left out */
 	const char *help;
 	command_fn *run;
 };

@@ -69,6 +69,20 @@ take_text(struct peer *peer, uint64_t id, const union proto_message *msg, int fd
 }
 
 static bool
+take_destination(struct peer *peer, uint64_t id, const union proto_message *msg, int fd)
+{
+	(void)fd;
+	return client_answer(peer, id, PROTO_DESTINATION_ENTRY_TYPE, msg);
+}
+
+static bool
+take_age(struct peer *peer, uint64_t id, const union proto_message *msg, int fd)
+{
+	(void)fd;
+	return client_answer(peer, id, PROTO_DESTINATION_AGE_TYPE, msg);
+}
+
+static bool
 take_end(struct peer *peer, uint64_t id, const union proto_message *msg, int fd)
 {
 	(void)fd;
@@ -92,6 +106,8 @@ main(int argc, char **argv)
 			[PROTO_STATUS_VALUE_TYPE] = take_value,
 			[PROTO_QUEUE_ENTRY_TYPE] = take_entry,
 			[PROTO_QUEUE_TEXT_TYPE] = take_text,
+			[PROTO_DESTINATION_ENTRY_TYPE] = take_destination,
+			[PROTO_DESTINATION_AGE_TYPE] = take_age,
 			[PROTO_ANSWER_END_TYPE] = take_end,
 		},
 	};

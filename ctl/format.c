@@ -88,6 +88,38 @@ format_distance(int64_t ms, char *dst)
 	return dst;
 }
 
+static uint64_t
+unit_of(char c)
+{
+	static const struct {
+		char name;
+		uint64_t seconds;
+	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
+	size_t i;
+
+	for (i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		if (units[i].name == c)
+			return units[i].seconds;
+	return 0;
+}
+
+bool
+format_read_span(const char *text, uint64_t max_s, uint64_t *out_s)
+{
+	uint64_t total = 0, number;
+
+	do {
+		size_t len = strspn(text, "0123456789");
+		uint64_t unit = text[len] == '\0' ? 1 : unit_of(text[len]);
+		if (unit == 0 || !str_to_u64((struct str){ text, len }, (max_s - total) / unit, &number))
+			return false;
+		total += number * unit;
+		text += len + (text[len] != '\0');
+	} while (text[0] != '\0');
+	*out_s = total;
+	return true;
+}
+
 const char *
 format_plural(uint64_t number)
 {

@@ -33,6 +33,9 @@ const char *format_span(int64_t seconds, char *dst);
 /* "now", "12s ago", "in 3h20m", from milliseconds that are to come; dst has FORMAT_DISTANCE_MAX bytes. Returns dst. */
 const char *format_distance(int64_t ms, char *dst);
 
+/* Reads what format_span writes; a number alone is seconds. Returns false when text is no span, or is longer than max_s. */
+bool format_read_span(const char *text, uint64_t max_s, uint64_t *out_s);
+
 /* Ends a word that stands behind a number: "s", or nothing behind 1. */
 const char *format_plural(uint64_t number);
 

@@ -22,6 +22,7 @@
 #define CTL_LIMITS(L) \
 	L(CTL_ANSWER_MS,           15 * 1000, "milliseconds that posternctl waits for each part of an answer") \
 	L(CTL_VALUES_MAX,          1024,      "different values of a status that posternctl keeps") \
+	L(CTL_DESTINATIONS_MAX,    1000000,   "destinations that posternctl puts in an order") \
 	L(CTL_PAGE,                256,       "envelopes asked for at once") \
 	L(CTL_MONITOR_HEADER,      25,        "lines of the monitor between two headers")
 

@@ -13,6 +13,7 @@
 #include "common/version.h"
 #include "ctl/change.h"
 #include "ctl/command.h"
+#include "ctl/destinations.h"
 #include "ctl/format.h"
 #include "ctl/monitor.h"
 #include "ctl/runtime.h"
@@ -22,10 +23,11 @@
 /* clang-format off */
 static const struct command commands[] = {
 	{ "show status",   "",       "whether mail is taken and delivered, and how much",      show_status },
-	{ "show queue",    "",       "a line for each envelope",                                show_queue },
+	{ "show queue",    "",       "a line for each envelope (--by age, --by destination)",   show_queue },
 	{ "show envelope", "ID",     "all about the envelopes of a message, and why they wait", show_envelope },
 	{ "show message",  "ID",     "the text of a message (--raw: its very bytes)",           show_message },
 	{ "show stats",    "",       "all counters",                                            show_stats },
+	{ "show destinations", "", "what waits for each (--down, --waiting N)",               show_destinations },
 	{ "monitor",       "",       "counters, live (-n COUNT, -i SECONDS)",                   monitor },
 	{ "schedule",      "ID|all", "try now to deliver",                                      change_schedule },
 	{ "remove",        "ID|all", "take out of the queue, without a bounce",                 change_remove },
@@ -35,12 +37,17 @@ static const struct command commands[] = {
 	{ "resume mda",    "",       "deliver to users again",                                  change_resume_mda },
 	{ "resume mta",    "",       "deliver to other hosts again",                            change_resume_mta },
 	{ "resume smtp",   "",       "accept connections again",                                change_resume_smtp },
+	{ "suspend destination", "NAME [for TIME]", "hold back its mail",                      suspend_destination },
+	{ "resume destination", "NAME", "deliver it again",                                    resume_destination },
 	{ "log brief",     "",       "log what happens to mail",                                change_log_brief },
 	{ "log verbose",   "",       "log everything",                                          change_log_verbose },
 	{ "stop",          "",       "end the daemon",                                          change_stop },
 };
 
 static const struct option long_options[] = {
+	{ "by",      required_argument, NULL, 'b' },
+	{ "down",    no_argument, NULL, 'd' },
+	{ "waiting", required_argument, NULL, 'w' },
 	{ "json",    no_argument, NULL, 'j' },
 	{ "raw",     no_argument, NULL, 'r' },
 	{ "help",    no_argument, NULL, 'h' },
@@ -81,6 +88,12 @@ control(int argc, char **argv)
 		case 's': options.socket = optarg; break;
 		case 'j': options.json = true; break;
 		case 'r': options.raw = true; break;
+		case 'b': options.by = optarg; break;
+		case 'd': options.down = true; break;
+		case 'w':
+			if (!read_number(optarg, INT64_MAX, &options.waiting))
+				return COMMAND_USAGE;
+			break;
 		case 'n':
 			if (!read_number(optarg, INT32_MAX, &options.count))
 				return COMMAND_USAGE;

@@ -7,6 +7,7 @@
 
 #include "common/date.h"
 #include "ctl/answer.h"
+#include "ctl/destinations.h"
 #include "ctl/entry.h"
 #include "ctl/format.h"
 #include "ctl/json.h"
@@ -246,7 +247,8 @@ show_queue(const struct options *options, const char *const *args)
 {
 	struct listing l = { .print = entry_print_line };
 
-	(void)args;
+	if (options->by != NULL)
+		return show_queue_by(options, args);
 	return list(options, 0, &l);
 }
 

@@ -10,6 +10,7 @@
 #include "queue/delay.h"
 #include "queue/expiry.h"
 #include "queue/limits.h"
+#include "queue/load.h"
 
 /* One block of a body that streams in. */
 struct block_step {
@@ -184,9 +185,11 @@ delivery_of(struct destination *d, struct mail *mail, struct rcpt *r, int64_t du
 static void
 load_rcpt(struct mail *mail, struct rcpt *r, int64_t due_us)
 {
-	struct destination *d = destination_get(r->destination_id, r->kind, r->destination);
 	const struct store_entry entry = { (uint64_t)due_us, mail->id, r->number };
+	struct destination *d;
 
+	load_ahead(r->destination_id);
+	d = destination_get(r->destination_id, r->kind, r->destination);
 	r->due_us = due_us;
 	if (destination_has(d, mail->id, r->number)) {
 		rcpt_free(r);

@@ -219,14 +219,28 @@ take_place(struct destination *d, enum destination_place place, int64_t at_us)
 	}
 }
 
+bool
+destination_is_suspended(const struct destination *d, int64_t now_us)
+{
+	return d->suspended && (d->suspended_until_us == 0 || d->suspended_until_us > now_us);
+}
+
+bool
+destination_may_run(const struct destination *d, int64_t now_us)
+{
+	return !d->down && d->running < d->window && !destination_is_suspended(d, now_us);
+}
+
 /* When it can be served; DESTINATION_NEVER while that does not depend on the clock. */
 static int64_t
 served_at(const struct destination *d)
 {
 	int64_t work_us = d->ready_count > 0 ? 0 : d->next_us;
 
-	if (d->held || d->blocked || work_us == DESTINATION_NEVER)
+	if (d->held || d->blocked || work_us == DESTINATION_NEVER || (d->suspended && d->suspended_until_us == 0))
 		return DESTINATION_NEVER;
+	if (d->suspended && d->suspended_until_us > work_us)
+		work_us = d->suspended_until_us;
 	if (d->down && d->running > 0)
 		return DESTINATION_NEVER; /* its probe, or the last jobs from before: what they find out decides */
 	if (d->down)
@@ -244,6 +258,8 @@ destination_settle(struct destination *d)
 		take_place(d, PLACE_IN_LINE, 0);
 	else if (at != DESTINATION_NEVER)
 		take_place(d, PLACE_TIMED, at);
+	else if (destination_is_suspended(d, now)) /* is remembered, with mail or without */
+		take_place(d, d->suspended_until_us == 0 ? PLACE_NOWHERE : PLACE_TIMED, d->suspended_until_us);
 	else if (d->loaded_count == 0 && d->next_us == DESTINATION_NEVER && !d->blocked && d->mailbox == NULL)
 		take_place(d, PLACE_IDLE, now);
 	else
@@ -320,7 +336,8 @@ destination_has_room(const struct destination *d)
 bool
 destination_takes_new(const struct destination *d, int64_t now_us)
 {
-	return !d->down && !d->held && d->next_us > now_us && destination_has_room(d);
+	return !d->down && !d->held && !destination_is_suspended(d, now_us) && d->next_us > now_us &&
+	    destination_has_room(d);
 }
 
 struct delivery *
@@ -509,6 +526,15 @@ destination_note(struct destination *d, const struct store_entry *entry)
 /* --- up and down --- */
 
 void
+destination_suspend(struct destination *d, bool suspended, int64_t until_us)
+{
+	d->suspended = suspended;
+	d->suspended_until_us = suspended ? until_us : 0;
+	if (suspended)
+		destination_forget_ready(d);
+}
+
+void
 destination_shrink(struct destination *d)
 {
 	if (d->kind == PROTO_DELIVERY_RELAY)
@@ -516,7 +542,7 @@ destination_shrink(struct destination *d)
 }
 
 bool
-destination_fail(struct destination *d, int64_t until_us, struct str text)
+destination_fail(struct destination *d, int64_t until_us, unsigned cause, struct str text)
 {
 	char *copy;
 
@@ -530,6 +556,7 @@ destination_fail(struct destination *d, int64_t until_us, struct str text)
 	}
 	d->down = true;
 	d->found_down = true;
+	d->cause = cause;
 	d->failures++;
 	d->until_us = until_us;
 	destination_forget_ready(d);
@@ -546,6 +573,7 @@ destination_succeed(struct destination *d)
 	d->down = false;
 	d->found_down = false;
 	d->failures = 0;
+	d->cause = PROTO_CAUSE_NONE;
 	d->until_us = 0;
 	free(d->text);
 	d->text = NULL;

@@ -54,7 +54,11 @@ struct destination {
 	bool found_down;  /* by this process: not only in its record */
 	int64_t until_us; /* down: next probe */
 	uint64_t failures;
-	char *text; /* why it is down; NULL while it is up */
+	unsigned cause; /* why it is down: enum proto_cause */
+	char *text;     /* likewise in words; NULL while it is up */
+
+	bool suspended;             /* by the administrator */
+	int64_t suspended_until_us; /* 0: until it is resumed */
 
 	bool held;               /* its action is not in the configuration */
 	bool blocked;            /* waits for its mailbox process, or stands in job.c's list of suspects */
@@ -146,10 +150,17 @@ void destination_note(struct destination *d, const struct store_entry *entry);
 /* --- up and down --- */
 
 /* No server could be spoken to: down until then. Returns false when it was down already and this was not its probe. */
-bool destination_fail(struct destination *d, int64_t until_us, struct str text);
+bool destination_fail(struct destination *d, int64_t until_us, unsigned cause, struct str text);
 
 /* A server was spoken to. Returns whether it was down. */
 bool destination_succeed(struct destination *d);
+
+/* The administrator holds its mail back until then (0: until it is resumed), or does so no longer. Settle it then. */
+void destination_suspend(struct destination *d, bool suspended, int64_t until_us);
+bool destination_is_suspended(const struct destination *d, int64_t now_us);
+
+/* Whether one more job may be given to it now. */
+bool destination_may_run(const struct destination *d, int64_t now_us);
 
 /* Its jobs are as few as after a connection that failed; as many as after one that went well. */
 void destination_shrink(struct destination *d);

@@ -126,7 +126,7 @@ suspect_waits(struct destination *d)
 static bool
 may_start(const struct destination *d)
 {
-	return !core.draining && !core.paused[d->kind] && !d->down && d->running < d->window;
+	return !core.draining && !core.paused[d->kind] && destination_may_run(d, clock_us());
 }
 
 /* The worker has less to do: the first that has to be alone gets it before others come. */
@@ -450,8 +450,18 @@ static void
 run_state(struct store_txn *txn, struct step *step)
 {
 	const struct state_step *s = (struct state_step *)step;
+	struct record_destination record;
+	struct str name;
+	unsigned kind;
 
-	store_put_destination(txn, s->id, &s->record);
+	if (store_get_destination(txn, s->id, &kind, &name, &record, NULL) != STORE_FOUND)
+		return;
+	record.down = s->record.down;
+	record.until_ms = s->record.until_ms;
+	record.failures = s->record.failures;
+	record.cause = s->record.cause;
+	record.text = s->record.text;
+	store_put_destination(txn, s->id, &record);
 }
 
 static void
@@ -476,22 +486,21 @@ persist(const struct destination *d)
 		len++;
 	}
 	s->id = d->id;
-	s->record = (struct record_destination){ .kind = d->kind,
-		.name = S(""),
-		.down = d->down,
+	s->record = (struct record_destination){ .down = d->down,
 		.until_ms = (uint64_t)(d->until_us / 1000),
 		.failures = d->failures,
+		.cause = d->cause,
 		.text = { s->text, len } };
 	s->step = (struct step){ .kind = STEP_LAZY, .run = run_state, .done = state_done };
 	committer_add(core.committer, &s->step);
 }
 
 void
-destination_is_down(struct destination *d, struct str text)
+destination_is_down(struct destination *d, unsigned cause, struct str text)
 {
 	int64_t until = clock_us() + schedule_delay_us(&core.rules, d->failures + 1, core_random());
 
-	if (!destination_fail(d, until, text))
+	if (!destination_fail(d, until, cause, text))
 		return;
 	persist(d);
 	log_notice("destination-down", log_str(LOG_FIELD_destination, destination_name(d)),
@@ -533,12 +542,14 @@ bool
 job_end(struct peer *peer, uint64_t id, const union proto_message *msg, int fd)
 {
 	struct job *j = find(peer->data, id);
+	const struct rcpt *first;
 
 	(void)fd;
 	if (j == NULL || !j->sent || j->answered != j->delivery->count)
 		return false;
+	first = STAILQ_FIRST(&j->delivery->rcpts);
 	if (msg->job_end.host_down)
-		destination_is_down(j->delivery->destination, STAILQ_FIRST(&j->delivery->rcpts)->reply->text);
+		destination_is_down(j->delivery->destination, first->reply->cause, first->reply->text);
 	else
 		destination_is_up(j->delivery->destination);
 	decide(j->delivery);

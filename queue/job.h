@@ -57,6 +57,6 @@ bool job_result(struct peer *peer, uint64_t id, const union proto_message *msg, 
 bool job_end(struct peer *peer, uint64_t id, const union proto_message *msg, int fd);
 
 /* A delivery could not be tried for want of a server or a mailbox process: the destination is down, its mail waits. */
-void destination_is_down(struct destination *d, struct str text);
+void destination_is_down(struct destination *d, unsigned cause, struct str text);
 
 #endif

@@ -99,6 +99,10 @@
 	/* control */ \
 	L(QUEUE_REQUESTS_MAX,          64,       "requests of control in work at a time") \
 	L(QUEUE_LIST_STEP,             256,      "messages looked at for a listing in one step") \
+	L(QUEUE_AGES_STEP,             512,      "recipients whose age is looked at in one step") \
+	L(QUEUE_AGES_PART,             16384,    "likewise in one answer") \
+	L(QUEUE_AGES_ROWS,             256,      "destinations in such an answer") \
+	L(QUEUE_ORDERS_MAX,            64,       "destinations that are suspended or resumed at once") \
 	L(QUEUE_CHANGE_STEP,           50,       "messages rescheduled or removed in one step")
 /* clang-format on */
 

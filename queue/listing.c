@@ -71,6 +71,21 @@ say_deaths(const struct delivery *held, struct words *w)
 	    held->deaths);
 }
 
+static void
+say_suspended(const struct destination *d, struct words *w)
+{
+	char next[SPAN_MAX];
+
+	if (d->suspended_until_us == 0) {
+		(void)snprintf(w->why, WHY_MAX, "its destination is suspended, until posternctl resume destination");
+		return;
+	}
+	if (d->suspended_until_us / 1000 > w->due_ms)
+		w->due_ms = d->suspended_until_us / 1000;
+	(void)snprintf(w->why, WHY_MAX, "its destination is suspended; that ends %s",
+	    when(d->suspended_until_us / 1000 - clock_ms(), next));
+}
+
 static const char *
 kind_in_words(unsigned kind)
 {
@@ -98,6 +113,9 @@ explain(const struct record_recipient *rcpt, uint64_t message, uint32_t number, 
 	} else if (rcpt->kind < DESTINATION_KINDS && core.paused[rcpt->kind]) {
 		w->state = PROTO_ENTRY_PAUSED;
 		(void)snprintf(w->why, WHY_MAX, "%s is paused", kind_in_words(rcpt->kind));
+	} else if (d != NULL && destination_is_suspended(d, clock_us())) {
+		w->state = PROTO_ENTRY_PAUSED;
+		say_suspended(d, w);
 	} else if (d != NULL && d->down) {
 		say_down(d, w);
 	} else if (w->due_ms > clock_ms()) {

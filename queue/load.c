@@ -44,12 +44,31 @@ take_destination(uint64_t id, const struct record_destination *record)
 	if (record->down && !d->down) {
 		d->down = true;
 		d->failures = record->failures;
+		d->cause = record->cause;
 		d->until_us = sane_until((int64_t)record->until_ms * 1000);
 		d->text = strndup(record->text.len > 0 ? record->text.ptr : "", record->text.len);
 	}
+	if (record->suspended && !d->suspended)
+		destination_suspend(d, true, (int64_t)record->suspended_until_ms * 1000);
 	if (record->waiting > 0)
 		d->next_us = 0;
 	destination_settle(d);
+}
+
+struct destination *
+load_destination(struct store_txn *txn, uint64_t id, struct error *err)
+{
+	struct destination *d = destination_find(id);
+	struct record_destination record;
+	struct str name;
+	unsigned kind;
+
+	if (d != NULL)
+		return d;
+	if (store_get_destination(txn, id, &kind, &name, &record, err) != STORE_FOUND)
+		return NULL;
+	take_destination(id, &record);
+	return destination_find(id);
 }
 
 static void
@@ -88,6 +107,18 @@ load_destinations(void)
 	start.complete = false;
 	loop_timer_init(&start.timer, load_some_destinations, NULL);
 	load_some_destinations(NULL);
+}
+
+void
+load_ahead(uint64_t id)
+{
+	struct store_txn *txn;
+	struct error err;
+
+	if (start.complete || destination_find(id) != NULL || (txn = store_read(core.store, &err)) == NULL)
+		return;
+	(void)load_destination(txn, id, &err);
+	store_read_end(txn);
 }
 
 bool
@@ -312,22 +343,6 @@ load_due(struct destination *d)
 
 /* --- claims --- */
 
-static struct destination *
-destination_of(struct store_txn *txn, uint64_t id, struct error *err)
-{
-	struct destination *d = destination_find(id);
-	struct record_destination record;
-	struct str name;
-	unsigned kind;
-
-	if (d != NULL)
-		return d;
-	if (store_get_destination(txn, id, &kind, &name, &record, err) != STORE_FOUND)
-		return NULL;
-	take_destination(id, &record);
-	return destination_find(id);
-}
-
 enum { CLAIMED_US = -1 }; /* due time of a delivery that was made by a claim */
 
 /* To the last delivery that was claimed, where it is of that destination, or to a new one. */
@@ -395,7 +410,7 @@ load_claim(struct store_txn *txn, struct mail *mail, struct claim *claim, struct
 		enum store_found found = store_next_recipient(txn, mail->id, claim->from, &number, &record, err);
 		if (found != STORE_FOUND)
 			return found;
-		d = destination_of(txn, record.destination, err);
+		d = load_destination(txn, record.destination, err);
 		if (d == NULL)
 			return STORE_BROKEN;
 		claim->from = number + 1;

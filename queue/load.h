@@ -16,6 +16,12 @@
 /* Reads the destinations, step by step, and settles each. Messages are not looked at. */
 void load_destinations(void);
 
+/* The destination of that id, which is read where it is not in memory; NULL where it is nowhere, or with err set. */
+struct destination *load_destination(struct store_txn *txn, uint64_t id, struct error *err);
+
+/* While not all of them are in memory: what the record of that one says holds before its mail is handed out. */
+void load_ahead(uint64_t id);
+
 /* Whether all of them are in memory. */
 bool load_is_complete(void);
 

@@ -110,7 +110,7 @@ fail(struct mailbox *m, bool permanent, struct str text)
 		}
 	} else {
 		outcome_defer_all(delivery, &later);
-		destination_is_down(d, text);
+		destination_is_down(d, PROTO_CAUSE_HERE, text);
 	}
 	outcome_apply_one(delivery);
 	destination_settle(d);

@@ -9,6 +9,7 @@
 #include "queue/clock.h"
 #include "queue/core.h"
 #include "queue/limits.h"
+#include "queue/load.h"
 #include "queue/outcome.h"
 #include "queue/ticket.h"
 
@@ -169,8 +170,11 @@ routed(struct step *step, enum store_failure failure)
 	case STORE_FAILED: core_store_failed(); return;
 	}
 	STAILQ_FOREACH (r, &q->tickets, next) {
-		struct destination *to = destination_get(r->destination_id, r->kind, r->destination);
 		const struct store_entry entry = { (uint64_t)q->due_us, q->delivery->mail->id, r->number };
+		struct destination *to;
+
+		load_ahead(r->destination_id);
+		to = destination_get(r->destination_id, r->kind, r->destination);
 		destination_note(to, &entry);
 		destination_settle(to);
 	}

@@ -11,6 +11,7 @@
 #include "queue/clock.h"
 #include "queue/control.h"
 #include "queue/core.h"
+#include "queue/destinations.h"
 #include "queue/dispatch.h"
 #include "queue/ids.h"
 #include "queue/job.h"
@@ -207,7 +208,7 @@ peer_gone(struct peer *peer)
 	}
 	case PROTO_KIND_MAILBOX: mailbox_peer_gone(peer); break;
 	case PROTO_KIND_ROUTER: reroute_router_gone(); break;
-	case PROTO_KIND_CONTROL: control_gone(peer); break;
+	case PROTO_KIND_CONTROL: control_gone(peer); destinations_gone(peer); break;
 	default: break;
 	}
 	dispatch_soon();
@@ -242,5 +243,8 @@ const struct process service = {
 		[PROTO_QUEUE_READ_TYPE] = control_read,
 		[PROTO_QUEUE_SCHEDULE_TYPE] = control_schedule,
 		[PROTO_QUEUE_REMOVE_TYPE] = control_remove,
+		[PROTO_DESTINATION_LIST_TYPE] = destinations_list,
+		[PROTO_DESTINATION_AGES_TYPE] = destinations_ages,
+		[PROTO_DESTINATION_SUSPEND_TYPE] = destinations_order,
 	},
 };

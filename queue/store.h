@@ -194,6 +194,9 @@ void store_delete_expiry(struct store_txn *txn, uint64_t look_ms, uint64_t messa
  */
 uint64_t store_destination(struct store_txn *txn, unsigned kind, struct str name);
 
+/* Likewise, 0 where there is none. */
+uint64_t store_find_destination(struct store_txn *txn, unsigned kind, struct str name);
+
 /* By id; kind and name are views as long as the transaction. */
 enum store_found store_get_destination(struct store_txn *txn, uint64_t id, unsigned *kind, struct str *name,
     struct record_destination *out, struct error *err);

@@ -111,6 +111,12 @@ store_destination(struct store_txn *txn, unsigned kind, struct str name)
 	return id;
 }
 
+uint64_t
+store_find_destination(struct store_txn *txn, unsigned kind, struct str name)
+{
+	return name.len == 0 || name.len > PROTO_DESTINATION_MAX ? 0 : find(txn, kind, name);
+}
+
 static void
 show(const struct store_txn *txn, struct record_destination *record, unsigned *kind, struct str *name)
 {

@@ -160,11 +160,19 @@ prune(void)
 struct drop_step {
 	struct step step;
 	size_t count;
+	int64_t now_ms;
 	uint64_t ids[QUEUE_DROP_STEP];
 	bool gone[QUEUE_DROP_STEP];
 };
 
 static struct drop_step *dropping; /* being filled */
+
+/* An order to suspend it can be on its way to memory. */
+static bool
+is_suspended(const struct record_destination *record, int64_t now_ms)
+{
+	return record->suspended && (record->suspended_until_ms == 0 || (int64_t)record->suspended_until_ms > now_ms);
+}
 
 static void
 run_drop(struct store_txn *txn, struct step *step)
@@ -176,6 +184,9 @@ run_drop(struct store_txn *txn, struct step *step)
 	size_t i;
 
 	for (i = 0; i < s->count; i++) {
+		if (store_get_destination(txn, s->ids[i], &kind, &name, &record, NULL) == STORE_FOUND &&
+		    is_suspended(&record, s->now_ms))
+			continue;
 		store_drop_destination(txn, s->ids[i]);
 		s->gone[i] = store_get_destination(txn, s->ids[i], &kind, &name, &record, NULL) == STORE_NONE;
 	}
@@ -217,6 +228,7 @@ drop_idle(void)
 		free(dropping);
 		return;
 	}
+	dropping->now_ms = clock_ms();
 	dropping->step = (struct step){ .kind = STEP_LAZY, .run = run_drop, .done = dropped };
 	upkeep.dropping = true;
 	committer_add(core.committer, &dropping->step);

@@ -8,7 +8,7 @@ _posternctl()
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		-s) options=(-s "${COMP_WORDS[++i]}") ;;
-		-n | -i) ((i++)) ;;
+		-n | -i | --by | --waiting) ((i++)) ;;
 		-*) ;;
 		*) words+=("${COMP_WORDS[i]}") ;;
 		esac
@@ -18,12 +18,22 @@ _posternctl()
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		return
 		;;
-	-n | -i) return ;;
+	-n | -i | --waiting) return ;;
+	--by)
+		mapfile -t COMPREPLY < <(compgen -W "age destination" -- "$word")
+		return
+		;;
 	esac
 	case "${words[*]}" in
-	"") choices="show monitor schedule remove pause resume log stop" ;;
-	show) choices="status queue envelope message stats" ;;
-	pause | resume) choices="mda mta smtp" ;;
+	"") choices="show monitor schedule remove suspend pause resume log stop" ;;
+	show) choices="status queue destinations envelope message stats" ;;
+	pause) choices="mda mta smtp" ;;
+	resume) choices="mda mta smtp destination" ;;
+	suspend) choices="destination" ;;
+	"suspend destination" | "resume destination")
+		choices=$("${COMP_WORDS[0]}" "${options[@]}" show destinations 2>/dev/null |
+			awk 'NR > 1 { print $1 }' | head -n 100)
+		;;
 	log) choices="brief verbose" ;;
 	schedule | remove | "show envelope" | "show message")
 		choices=$("${COMP_WORDS[0]}" "${options[@]}" show queue 2>/dev/null |
@@ -31,7 +41,7 @@ _posternctl()
 		[[ ${words[0]} == show ]] || choices+=" all"
 		;;
 	esac
-	[[ $word == -* ]] && choices="-s -n -i --json --raw --help --version"
+	[[ $word == -* ]] && choices="-s -n -i --by --down --waiting --json --raw --help --version"
 	mapfile -t COMPREPLY < <(compgen -W "$choices" -- "$word")
 }
 complete -F _posternctl posternctl
