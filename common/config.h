@@ -416,6 +416,22 @@ const char *config_language_code(enum config_language language);
 /* The action of that name, NULL where there is none. */
 const struct config_action *config_action_find(const struct config *config, struct str name);
 
+/*
+ * What "mta limit" says of a domain: the last value of key, "for domain" over the others as they stood where it first came.
+ * For "family" 4 or 6. 0 where nothing is said.
+ */
+int64_t config_mta_limit(const struct config *config, struct str domain, const char *key);
+
+/* The least of all limits of connections that count what goes to a domain; 0 where nothing is said. */
+int64_t config_mta_connections(const struct config *config, struct str domain);
+
+/*
+ * The domain that limits are looked up by, of a destination's name without action: itself, or the first host of relay URLs.
+ * out has CONFIG_DOMAIN_MAX bytes. False where there is none.
+ */
+#define CONFIG_DOMAIN_MAX 256
+bool config_limits_domain(struct str place, char *out);
+
 /* A relay URL, [scheme://][label@]host[:port], taken apart (opensmtpd smtpd.conf(5), "relay host"). */
 enum config_scheme { CONFIG_SMTP, CONFIG_SMTP_TLS, CONFIG_SMTP_NOTLS, CONFIG_SMTPS, CONFIG_LMTP };
 

@@ -161,22 +161,25 @@ accept_block(struct transaction *t, size_t index)
 	committer_add(core.committer, &b->step);
 }
 
-/* The list's last delivery, where it is of the same message and not full; else a new one, which stands in the list. */
+/* The list's newest delivery, where it is of the same message and not full; else a new one, which stands in the list. */
 static struct delivery *
 delivery_of(struct destination *d, struct mail *mail, struct rcpt *r, int64_t due_us)
 {
-	struct delivery *last = TAILQ_LAST(&d->ready, deliveries);
+	struct delivery *last = d->newest;
+	bool ahead;
 
 	if (last != NULL && last->mail == mail && last->count < QUEUE_JOB_RCPTS_MAX) {
 		delivery_add(last, r);
 		return last;
 	}
-	if (!destination_takes_new(d, clock_us()))
+	ahead = !destination_takes_new(d, clock_us());
+	if (ahead && !destination_lets_ahead(d, mail, clock_us()))
 		return NULL;
 	last = delivery_new(mail, due_us);
 	if (last == NULL)
 		return NULL;
 	delivery_add(last, r);
+	last->ahead = ahead;
 	destination_load(d, last, DELIVERY_READY);
 	return last;
 }

@@ -10,6 +10,7 @@
 #include "common/tree.h"
 #include "queue/clock.h"
 #include "queue/limits.h"
+#include "queue/rate.h"
 #include "queue/schedule.h"
 
 TAILQ_HEAD(line, destination);
@@ -23,8 +24,8 @@ static struct {
 	struct line idle; /* the longest idle first */
 	size_t count;
 	size_t loaded;
-	unsigned window_max;
 	bool (*held)(unsigned kind, struct str name);
+	void (*restrain)(struct destination *d);
 	struct loop_timer timer;
 	struct loop_hook hook;
 	void (*on_line)(void);
@@ -66,7 +67,7 @@ woken(void *arg)
 }
 
 void
-destinations_init(unsigned window_max, bool (*held)(unsigned kind, struct str name))
+destinations_init(bool (*held)(unsigned kind, struct str name), void (*restrain)(struct destination *d))
 {
 	size_t i;
 
@@ -76,8 +77,8 @@ destinations_init(unsigned window_max, bool (*held)(unsigned kind, struct str na
 	for (i = 0; i < DESTINATION_KINDS; i++)
 		TAILQ_INIT(&all.lines[i]);
 	TAILQ_INIT(&all.idle);
-	all.window_max = window_max;
 	all.held = held;
+	all.restrain = restrain;
 	loop_timer_init(&all.timer, woken, NULL);
 }
 
@@ -93,6 +94,7 @@ destinations_free(void)
 			delivery_free(delivery);
 		}
 		RB_REMOVE(by_id, &all.by_id, d);
+		free(d->rates);
 		free(d->text);
 		free(d);
 	}
@@ -145,12 +147,17 @@ destination_get(uint64_t id, unsigned kind, struct str name)
 	d->id = id;
 	d->kind = kind;
 	d->window = first_window(kind);
+	d->window_max = kind == PROTO_DELIVERY_RELAY ? QUEUE_CONCURRENCY_MAX : d->window;
 	d->next_us = DESTINATION_NEVER;
 	d->worker = UINT64_MAX;
 	d->name_len = name.len;
 	if (name.len > 0)
 		memcpy(d->name, name.ptr, name.len);
 	d->held = all.held != NULL && all.held(kind, name);
+	if (all.restrain != NULL)
+		all.restrain(d);
+	if (d->window > d->window_max)
+		d->window = d->window_max;
 	TAILQ_INIT(&d->ready);
 	RB_INIT(&d->loaded);
 	RB_INSERT(by_id, &all.by_id, d);
@@ -225,10 +232,17 @@ destination_is_suspended(const struct destination *d, int64_t now_us)
 	return d->suspended && (d->suspended_until_us == 0 || d->suspended_until_us > now_us);
 }
 
+int64_t
+destination_rated_us(const struct destination *d)
+{
+	return d->rates == NULL ? 0 : rates_ready_us(d->rates);
+}
+
 bool
 destination_may_run(const struct destination *d, int64_t now_us)
 {
-	return !d->down && d->running < d->window && !destination_is_suspended(d, now_us);
+	return !d->down && d->running < d->window && !destination_is_suspended(d, now_us) &&
+	    destination_rated_us(d) <= now_us;
 }
 
 /* When it can be served; DESTINATION_NEVER while that does not depend on the clock. */
@@ -241,6 +255,8 @@ served_at(const struct destination *d)
 		return DESTINATION_NEVER;
 	if (d->suspended && d->suspended_until_us > work_us)
 		work_us = d->suspended_until_us;
+	if (destination_rated_us(d) > work_us)
+		work_us = destination_rated_us(d);
 	if (d->down && d->running > 0)
 		return DESTINATION_NEVER; /* its probe, or the last jobs from before: what they find out decides */
 	if (d->down)
@@ -321,6 +337,7 @@ destination_free(struct destination *d)
 	leave_place(d);
 	RB_REMOVE(by_id, &all.by_id, d);
 	all.count--;
+	free(d->rates);
 	free(d->text);
 	free(d);
 }
@@ -338,6 +355,12 @@ destination_takes_new(const struct destination *d, int64_t now_us)
 {
 	return !d->down && !d->held && !destination_is_suspended(d, now_us) && d->next_us > now_us &&
 	    destination_has_room(d);
+}
+
+bool
+destination_wants_more(const struct destination *d, int64_t now_us)
+{
+	return d->ready_count == d->ahead && (d->ready_count == 0 || d->next_us <= now_us);
 }
 
 struct delivery *
@@ -370,14 +393,51 @@ insert_loaded(struct destination *d, struct delivery *delivery, enum delivery_st
 	all.loaded++;
 }
 
+static struct delivery *
+last_of_sender(const struct destination *d, const struct mail *mail)
+{
+	struct delivery *at = TAILQ_LAST(&d->ready, deliveries);
+
+	while (at != NULL && !str_equal(at->mail->reverse_path, mail->reverse_path))
+		at = TAILQ_PREV(at, deliveries, link);
+	return at;
+}
+
+/* In the next round, or in the one behind its sender's last; among those of its round it is the last. */
+static void
+put_in_turn(struct destination *d, struct delivery *delivery)
+{
+	struct delivery *at = last_of_sender(d, delivery->mail);
+
+	delivery->round = d->round + 1;
+	if (at != NULL && at->round >= delivery->round)
+		delivery->round = at->round + 1;
+	at = TAILQ_LAST(&d->ready, deliveries);
+	while (at != NULL && at->round > delivery->round)
+		at = TAILQ_PREV(at, deliveries, link);
+	if (at == NULL)
+		TAILQ_INSERT_HEAD(&d->ready, delivery, link);
+	else
+		TAILQ_INSERT_AFTER(&d->ready, at, delivery, link);
+}
+
+bool
+destination_lets_ahead(const struct destination *d, const struct mail *mail, int64_t now_us)
+{
+	return !d->down && !d->held && !destination_is_suspended(d, now_us) && d->ahead < QUEUE_AHEAD_MAX &&
+	    all.loaded < QUEUE_LOADED_MAX && last_of_sender(d, mail) == NULL;
+}
+
 void
 destination_load(struct destination *d, struct delivery *delivery, enum delivery_state state)
 {
 	insert_loaded(d, delivery, state);
 	if (state != DELIVERY_READY)
 		return;
-	TAILQ_INSERT_TAIL(&d->ready, delivery, link);
+	put_in_turn(d, delivery);
 	d->ready_count++;
+	d->ahead += delivery->ahead;
+	d->newest = delivery;
 }
 
 struct delivery *
@@ -390,6 +450,10 @@ destination_run(struct destination *d)
 	destination_claim(d, delivery);
 	delivery->state = DELIVERY_RUNNING;
 	d->running++;
+	if (delivery->round > d->round)
+		d->round = delivery->round;
+	if (d->rates != NULL)
+		rates_take(d->rates, clock_us(), delivery->count);
 	return delivery;
 }
 
@@ -474,6 +538,11 @@ destination_claim(struct destination *d, struct delivery *delivery)
 	if (delivery->state == DELIVERY_READY) {
 		TAILQ_REMOVE(&d->ready, delivery, link);
 		d->ready_count--;
+		d->ahead -= delivery->ahead;
+		delivery->ahead = false;
+	}
+	if (d->newest == delivery) {
+		d->newest = NULL;
 	}
 	delivery->state = DELIVERY_LEAVING;
 }
@@ -569,7 +638,7 @@ destination_succeed(struct destination *d)
 	bool was_down = d->down;
 
 	if (d->kind == PROTO_DELIVERY_RELAY)
-		d->window = schedule_window_grown(d->window, all.window_max);
+		d->window = schedule_window_grown(d->window, d->window_max);
 	d->down = false;
 	d->found_down = false;
 	d->failures = 0;

@@ -41,12 +41,17 @@ struct destination {
 	enum destination_place place;
 	int64_t place_us; /* PLACE_TIMED: when it is looked at; PLACE_IDLE: since when */
 
-	struct deliveries ready;
+	struct deliveries ready; /* by their rounds: in each of them every sender has one turn */
 	unsigned ready_count;
+	unsigned ahead;          /* of them, those that came ahead of what waits on disk */
+	uint64_t round;          /* of the last that had its turn */
+	struct delivery *newest; /* that was loaded, while it is ready; NULL: it is gone */
 	struct loaded loaded;
 	unsigned loaded_count;
 	unsigned running;
 	unsigned window;           /* jobs it may have */
+	unsigned window_max;       /* and may come to have */
+	struct rates *rates;       /* NULL: none */
 	struct store_entry cursor; /* the schedule on disk was read up to here */
 	int64_t next_us; /* behind the cursor nothing is due before; DESTINATION_NEVER: nothing is there; 0: unknown */
 
@@ -69,8 +74,11 @@ struct destination {
 	char name[];
 };
 
-/* Empty, up to `window_max` jobs a destination. held says whether an action's mail must wait. */
-void destinations_init(unsigned window_max, bool (*held)(unsigned kind, struct str name));
+/*
+ * Empty. held says whether an action's mail must wait; restrain, which may be NULL, gives a new destination window_max and
+ * rates, on the heap.
+ */
+void destinations_init(bool (*held)(unsigned kind, struct str name), void (*restrain)(struct destination *d));
 void destinations_free(void);
 size_t destinations_count(void);
 size_t deliveries_loaded(void);
@@ -105,6 +113,15 @@ void destination_free(struct destination *d);
 /* Whether a new delivery may be loaded straight from memory: up, room in the list, and nothing on disk has waited longer. */
 bool destination_takes_new(const struct destination *d, int64_t now_us);
 
+/*
+ * Whether a delivery of a new message may be loaded although others wait on disk: they are many, perhaps, and of one sender.
+ * It has its turn in the next round. Not where its sender has others in the list: they would be overtaken.
+ */
+bool destination_lets_ahead(const struct destination *d, const struct mail *mail, int64_t now_us);
+
+/* Whether it is time to read more of it from disk. */
+bool destination_wants_more(const struct destination *d, int64_t now_us);
+
 /* Whether it may be read from disk into the list. */
 bool destination_has_room(const struct destination *d);
 
@@ -116,7 +133,10 @@ bool destination_has_room(const struct destination *d);
 bool destination_has(struct destination *d, uint64_t message, uint32_t number);
 struct delivery *destination_delivery(struct destination *d, uint64_t message, uint32_t number);
 
-/* Takes a delivery whose recipients are not loaded: at the end of the list, or loaded without standing in it. */
+/*
+ * Takes a delivery whose recipients are not loaded: into the list, behind those of its sender, or loaded without standing in
+ * it.
+ */
 void destination_load(struct destination *d, struct delivery *delivery, enum delivery_state state);
 
 /* The first of the list, which leaves it and is running; NULL when it is empty. */
@@ -161,6 +181,9 @@ bool destination_is_suspended(const struct destination *d, int64_t now_us);
 
 /* Whether one more job may be given to it now. */
 bool destination_may_run(const struct destination *d, int64_t now_us);
+
+/* When a rate lets the next job go; a time that has passed where there is none, or it does already. */
+int64_t destination_rated_us(const struct destination *d);
 
 /* Its jobs are as few as after a connection that failed; as many as after one that went well. */
 void destination_shrink(struct destination *d);

@@ -12,6 +12,7 @@
 #include "queue/core.h"
 #include "queue/limits.h"
 #include "queue/load.h"
+#include "queue/rate.h"
 
 /* A question that takes more than one turn. */
 struct question {
@@ -150,6 +151,8 @@ standing_of(const struct destination *d, const struct record_destination *record
 		return (struct standing){ PROTO_DESTINATION_PAUSED, PROTO_CAUSE_PAUSE, 0 };
 	if (d->down)
 		return (struct standing){ PROTO_DESTINATION_DOWN, d->cause, d->until_us };
+	if (destination_rated_us(d) > now && (d->ready_count > 0 || (record->waiting > 0 && due_us <= now)))
+		return (struct standing){ PROTO_DESTINATION_LIMITED, PROTO_CAUSE_OUR_LIMIT, destination_rated_us(d) };
 	if (d->running > 0 || d->ready_count > 0 || (record->waiting > 0 && due_us <= now))
 		return (struct standing){ PROTO_DESTINATION_ACTIVE,
 			d->running >= d->window ? PROTO_CAUSE_OUR_LIMIT : PROTO_CAUSE_NONE, 0 };
@@ -195,15 +198,20 @@ list_one(struct question *q, struct store_txn *txn, struct record_destination *r
 	const struct destination *d = destination_find(record->id);
 	int64_t due_us = first_due_us(txn, record);
 	struct standing s = standing_of(d, record, due_us);
+	struct buf rate;
 
 	if (record->waiting < q->about.list.waiting || (q->about.list.down && !is_stopped(s.state)))
 		return;
+	buf_init(&rate, PROTO_NAME_MAX);
+	if (d != NULL && d->rates != NULL)
+		rates_print(d->rates, &rate);
 	SEND(q->peer->channel, DESTINATION_ENTRY, destination_entry, q->id, .destination = record->id,
 	    .kind = record->kind, .name = record->name, .waiting = record->waiting,
 	    .running = d == NULL ? 0 : d->running, .window = d == NULL ? 0 : d->window, .state = s.state,
 	    .cause = s.cause, .next_ms = (uint64_t)(next_of(&s, due_us) / 1000),
-	    .failures = d == NULL ? record->failures : d->failures, .rate = S(""), .site = S(""),
+	    .failures = d == NULL ? record->failures : d->failures, .rate = buf_str(&rate), .site = S(""),
 	    .text = str_of(d == NULL || d->text == NULL ? "" : d->text));
+	buf_clear(&rate);
 	q->count++;
 }
 

@@ -2,6 +2,7 @@
 #include "queue/dispatch.h"
 
 #include "common/loop.h"
+#include "queue/clock.h"
 #include "queue/core.h"
 #include "queue/destination.h"
 #include "queue/job.h"
@@ -51,7 +52,7 @@ run_line(unsigned kind, unsigned *left)
 
 	while (go_on && *left > 0 && (d = destination_take(kind)) != NULL) {
 		(*left)--;
-		if (d->ready_count == 0)
+		if (destination_wants_more(d, clock_us()))
 			load_due(d);
 		if (d->ready_count > 0)
 			go_on = serve[kind](d);

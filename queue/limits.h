@@ -61,6 +61,7 @@
 	L(QUEUE_HOT_MESSAGE_BYTES,     262144,   "size of a body that is kept in memory for its delivery") \
 	L(QUEUE_READY_MAX,             256,      "deliveries of a destination that wait in memory for their turn") \
 	L(QUEUE_LOADED_MAX,            16384,    "deliveries in memory of all destinations") \
+	L(QUEUE_AHEAD_MAX,             32,       "deliveries of a destination that came ahead of what waits on disk") \
 	L(QUEUE_REFILL_ENTRIES,        256,      "schedule entries read in one step") \
 	L(QUEUE_REFILL_DELIVERIES,     64,       "deliveries loaded in one step") \
 	L(QUEUE_MEND_ENTRIES,          100,      "entries with an absurd time that are put right in one step") \

@@ -118,6 +118,10 @@ explain(const struct record_recipient *rcpt, uint64_t message, uint32_t number, 
 		say_suspended(d, w);
 	} else if (d != NULL && d->down) {
 		say_down(d, w);
+	} else if (d != NULL && w->due_ms <= clock_ms() && destination_rated_us(d) > clock_us()) {
+		w->due_ms = destination_rated_us(d) / 1000;
+		(void)snprintf(w->why, WHY_MAX, "its destination is limited to a rate; the next goes %s",
+		    when(w->due_ms - clock_ms(), (char[SPAN_MAX]){ 0 }));
 	} else if (w->due_ms > clock_ms()) {
 		say_waiting(rcpt, w);
 	} else {

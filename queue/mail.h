@@ -121,6 +121,8 @@ struct delivery {
 	uint32_t first;     /* number of the first one */
 	unsigned count;
 	unsigned deaths; /* of workers that had it (job.h) */
+	uint64_t round;  /* of its destination, in which it has its turn */
+	bool ahead;      /* came ahead of what waits on disk */
 	int64_t due_us;
 };
 TAILQ_HEAD(deliveries, delivery);

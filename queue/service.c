@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "queue/again.h"
+#include "queue/allowance.h"
 #include "queue/arrival.h"
 #include "queue/clock.h"
 #include "queue/control.h"
@@ -114,7 +115,7 @@ settle(const struct process_setup *setup, struct error *err)
 	core.reader = reader_new(core.store);
 	again_init();
 	body_set_memory((size_t)setup->config->queue_memory);
-	destinations_init(QUEUE_CONCURRENCY_MAX, is_held);
+	destinations_init(is_held, allowance_set);
 	mailboxes_init(setup->generation);
 	dispatch_init();
 	room_init();

@@ -48,7 +48,10 @@ struct destination {
 	size_t connections_count;
 	struct attempt_list attempts;
 	size_t attempts_count;
-	size_t limit; /* connections and attempts; lower after a server refused another one */
+	size_t limit_max;   /* "mta limit": connections and attempts */
+	size_t limit;       /* likewise; lower after a server refused another one */
+	uint64_t mails_max; /* over one connection */
+	sa_family_t family; /* AF_UNSPEC: either */
 	struct route *route;
 	struct route_search *search;
 	struct failure failure; /* of the last attempt that failed, until run() has looked at it */
@@ -215,7 +218,7 @@ go_on(struct connection *n)
 	struct destination *d = n->destination;
 	struct job *job;
 
-	if (all.draining || n->client.messages >= RELAY_CONNECTION_MESSAGES_MAX) {
+	if (all.draining || n->client.messages >= d->mails_max) {
 		unlink_connection(n);
 		connection_quit(n);
 		return;
@@ -461,6 +464,22 @@ is_allowed(struct attempt *a, const struct route_host *host)
 	return false;
 }
 
+static bool
+is_of_family(struct attempt *a, const struct route_host *host)
+{
+	sa_family_t family = a->destination->family;
+	struct reply why;
+
+	if (family == AF_UNSPEC || host->address.ss_family == family)
+		return true;
+	if (!a->failure.set) {
+		reply_make(&why, 451, "4.4.4 %s: it has no address that mta limit %s leaves", host->name,
+		    family == AF_INET ? "inet4" : "inet6");
+		note_failure(a, PROTO_RESULT_DEFERRED, &why, host->name);
+	}
+	return false;
+}
+
 static const char *
 helo_of(const struct config_action *action)
 {
@@ -475,7 +494,7 @@ next_host(struct attempt *a)
 	struct reply why;
 
 	while (loop_now_ms() < a->by_ms && (host = choose(a)) != NULL) {
-		if (!is_allowed(a, host))
+		if (!is_of_family(a, host) || !is_allowed(a, host))
 			continue;
 		if (borrow(a, host))
 			return;
@@ -529,7 +548,7 @@ forget_old_route(struct destination *d)
 		return;
 	route_put(d->route);
 	d->route = NULL;
-	d->limit = RELAY_DESTINATION_CONNECTIONS_MAX;
+	d->limit = d->limit_max;
 }
 
 static void
@@ -639,6 +658,27 @@ place_of(const char *name, const char *action, size_t *at)
 	return strncmp(name, action, len) == 0 && name[len] == '/' && name[len + 1] != '\0';
 }
 
+static uint64_t
+at_most(int64_t limit, uint64_t max)
+{
+	return limit > 0 && (uint64_t)limit < max ? (uint64_t)limit : max;
+}
+
+static void
+restrain(struct destination *d)
+{
+	char domain[CONFIG_DOMAIN_MAX] = "";
+	int64_t family;
+
+	(void)config_limits_domain(d->place, domain);
+	d->limit_max = at_most(config_mta_connections(all.config, str_of(domain)), RELAY_DESTINATION_CONNECTIONS_MAX);
+	d->limit = d->limit_max;
+	d->mails_max =
+	    at_most(config_mta_limit(all.config, str_of(domain), "session-mail-max"), RELAY_CONNECTION_MESSAGES_MAX);
+	family = config_mta_limit(all.config, str_of(domain), "family");
+	d->family = family == 4 ? AF_INET : family == 6 ? AF_INET6 : AF_UNSPEC;
+}
+
 static struct destination *
 new_destination(const char *name, size_t place_at, const struct config_action *action)
 {
@@ -653,7 +693,7 @@ new_destination(const char *name, size_t place_at, const struct config_action *a
 	d->name = copy;
 	d->place = (struct str){ copy + place_at, len - place_at };
 	d->action = action;
-	d->limit = RELAY_DESTINATION_CONNECTIONS_MAX;
+	restrain(d);
 	d->hook = (struct loop_hook){ .fn = run, .arg = d };
 	TAILQ_INIT(&d->waiting);
 	LIST_INIT(&d->connections);

@@ -4,6 +4,7 @@
 import pytest
 
 import house
+import postern
 import smtp
 
 CONFIG = """\
@@ -72,3 +73,39 @@ def test_the_queue_by_destination_and_by_age(place):
     assert [(row["waiting"], row["below_minutes"]["5"]) for row in ages] == [(2, 2), (1, 1)]
     assert [row["waiting"] for row in place.daemon.ctl_json("show", "queue", "--by", "destination")] == [2, 1]
     assert place.daemon.ctl("show", "queue", "--by", "age").splitlines()[1].split()[:3] == ["all", "3", "3"]
+
+
+# --- mta limit ---
+
+@pytest.fixture(name="limited")
+def fixture_limited(daemons, sinks):
+    def make(limits, *recipients):
+        sink = sinks()
+        daemon = daemons(limits + "\n" + CONFIG.format(a=sink.port, b=sink.port)).start()
+        for recipient in recipients:
+            smtp.deliver(daemon.port, "joe@near.example", [recipient], house.MESSAGES["plain"])
+        return daemon, sink
+
+    return make
+
+
+def test_a_rate_of_messages(limited):
+    daemon, sink = limited("mta limit messages-per-hour 1", "x@a.example", "y@a.example")
+    sink.wait(1)
+    postern.wait_until(lambda: len(daemon.queue_list()) == 1, what="the result of the first")
+    row, = daemon.ctl_json("show", "queue", "--by", "destination")
+    assert (row["waiting"], row["state"], row["cause"], row["rate"]) == (1, "limited", "our-limit", "1 message an hour")
+    assert "limited to a rate" in daemon.ctl("show", "envelope", daemon.queue_list()[0]["message"])
+
+
+def test_messages_over_one_connection(limited):
+    daemon, sink = limited("mta limit for domain 127.0.0.1 session-mail-max 1 max-conn-per-host 1",
+                           "x@a.example", "y@a.example", "z@a.example")
+    mails = sink.wait(3)
+    assert len({mail.session for mail in mails}) == 3
+    daemon.wait_queue_empty()
+
+
+def test_only_addresses_of_one_family(limited):
+    daemon, _ = limited("mta limit inet6", "x@a.example")
+    daemon.wait_for_log("event=destination-down .*mta limit inet6")
