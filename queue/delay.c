@@ -7,6 +7,7 @@
 #include "queue/again.h"
 #include "queue/clock.h"
 #include "queue/core.h"
+#include "queue/expiry.h"
 #include "queue/limits.h"
 #include "queue/report.h"
 
@@ -15,7 +16,8 @@ struct notice {
 	uint64_t message;
 	uint64_t warned; /* when it was decided; another number on disk: it was done already */
 	struct report report;
-	uint64_t told; /* recipients */
+	uint64_t told;    /* recipients */
+	uint64_t look_ms; /* when its age is looked at again; 0: never */
 };
 
 static bool
@@ -145,7 +147,7 @@ run_notice(struct store_txn *txn, struct step *step)
 	/* After a long stop one notice is enough for the intervals that have passed. */
 	while (delay_is_due(&message, n->report.now_ms))
 		message.warned++;
-	message.look_ms = delay_look_ms(&message, expires_ms);
+	message.look_ms = n->look_ms = delay_look_ms(&message, expires_ms);
 	store_put_message(txn, n->message, &message);
 }
 
@@ -162,6 +164,8 @@ noticed(struct step *step, enum store_failure failure)
 	case STORE_FAILED: core_store_failed(); return;
 	}
 	report_stored(&n->report);
+	if (n->look_ms != 0)
+		expiry_note((int64_t)n->look_ms);
 	if (n->told > 0)
 		log_info("delayed", log_hex(LOG_FIELD_message, n->message), log_u64(LOG_FIELD_rcpts, n->told),
 		    log_hex(LOG_FIELD_id, n->report.id));
