@@ -167,6 +167,7 @@ struct config_listener {
 	bool mask_src;
 	bool received_auth;
 	bool no_dsn;
+	bool dsn_any; /* dsn any, our own: to strangers as well */
 	bool proxy_v2;
 	size_t index; /* in the order of the tree, from 0 */
 };

@@ -19,6 +19,7 @@ static const struct option options[] = {
 	{ "filter", 0 },
 	{ "mask-src", MEMBER(mask_src) },
 	{ "no-dsn", MEMBER(no_dsn) },
+	{ "dsn", MEMBER(dsn_any) },
 	{ "tag", MEMBER(tag) },
 	{ "inet4", 0 },
 	{ "port", 0 },
@@ -249,6 +250,8 @@ config_build_listen_end(struct config_build *build)
 	const struct config_place *place = &listener->place;
 	bool has_tls = listener->tls != CONFIG_TLS_NONE;
 
+	if (listener->no_dsn && listener->dsn_any)
+		config_error(&build->errors, place, "no-dsn and dsn any exclude each other");
 	if (listener->tls == CONFIG_TLS_SMTPS && !was_given(build, "port"))
 		listener->port = PORT_SMTPS;
 	if (has_tls && STAILQ_EMPTY(&listener->pki))

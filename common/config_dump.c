@@ -152,6 +152,7 @@ dump_listener(struct dump *d, const struct config_listener *l)
 	put_flag(d, "mask-src", l->mask_src);
 	put_flag(d, "received-auth", l->received_auth);
 	put_flag(d, "no-dsn", l->no_dsn);
+	put_flag(d, "dsn-any", l->dsn_any);
 	put_flag(d, "proxy-v2", l->proxy_v2);
 	put_number(d, "index", (int64_t)l->index);
 	end(d);

@@ -91,6 +91,7 @@ static void config_yyerror(struct config_build *build, const char *text);
 %token <token> MTA "mta"
 %token <token> MX "mx"
 %token <token> NO_DSN "no-dsn"
+%token <token> DSN "dsn"
 %token <token> NO_VERIFY "no-verify"
 %token <token> NOOP "noop"
 %token <token> ON "on"
@@ -403,6 +404,7 @@ listen_option
 	| SENDERS tbl { config_build_listen_senders(build, &$1, $2, false); }
 	| SENDERS tbl MASQUERADE { config_build_listen_senders(build, &$1, $2, true); }
 	| RECEIVED_AUTH { config_build_listen_flag(build, &$1); }
+	| DSN ANY { config_build_listen_flag(build, &$1); }
 	| PROXY_V2 { config_build_listen_flag(build, &$1); }
 	;
 

@@ -198,6 +198,28 @@ config_lexer_is_keyword(const char *word)
 	return find_keyword(word) != NULL;
 }
 
+/* Whether what was read last, in a listen statement, has a name behind it. */
+static bool
+takes_name(int token)
+{
+	static const int tokens[] = { ON, TAG, HOSTNAME, HOSTNAMES, SENDERS, PKI, CA, CIPHERS, PROTOCOLS, FILTER, PORT,
+		'<' };
+	size_t i = 0;
+
+	while (i < sizeof(tokens) / sizeof(tokens[0]) && tokens[i] != token)
+		i++;
+	return i < sizeof(tokens) / sizeof(tokens[0]);
+}
+
+/* Whether an own word of that row is one here, outside of braces. */
+static bool
+is_its_place(const struct config_lexer *l, const struct own_word *own)
+{
+	if (own->after == LISTEN)
+		return l->statement.first == LISTEN && !takes_name(l->previous);
+	return own->after == l->previous;
+}
+
 static int
 classify_word(const struct config_lexer *l, const char *word)
 {
@@ -207,7 +229,7 @@ classify_word(const struct config_lexer *l, const char *word)
 	if (keyword != NULL)
 		return keyword->token;
 	for (i = 0; i < sizeof(own_words) / sizeof(own_words[0]); i++)
-		if (own_words[i].after == l->previous && l->depth == 0 && strcmp(own_words[i].word, word) == 0)
+		if (l->depth == 0 && strcmp(own_words[i].word, word) == 0 && is_its_place(l, &own_words[i]))
 			return own_words[i].token;
 	return STRING;
 }

@@ -64,7 +64,6 @@ check_listener(const struct config_listener *l, struct config_errors *errors)
 		{ l->senders != NULL, "listen on ... senders" },
 		{ !STAILQ_EMPTY(&l->filters), "listen on ... filter" },
 		{ l->received_auth, "listen on ... received-auth" },
-		{ l->no_dsn, "listen on ... no-dsn" },
 		{ l->proxy_v2, "listen on ... proxy-v2" },
 	};
 	size_t i;

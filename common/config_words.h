@@ -113,7 +113,10 @@
 	K("warn-interval", WARN_INTERVAL)          \
 	K("wrapper", WRAPPER)
 
-/* W(word, token, after): after is the token before it, NEWLINE for the start of a statement */
+/*
+ * W(word, token, after): after is the token before it, NEWLINE for the start of a statement; LISTEN for any place in that
+ * statement where no name is due.
+ */
 #define CONFIG_OWN_WORDS(W)                        \
 	W("spool", SPOOL, NEWLINE)                 \
 	W("runtime", RUNTIME, NEWLINE)             \
@@ -125,6 +128,7 @@
 	W("workers", WORKERS, SMTP)                \
 	W("workers", WORKERS, MTA)                 \
 	W("private-destinations", PRIVATE_DESTINATIONS, MTA) \
+	W("dsn", DSN, LISTEN)                      \
 	W("retry", RETRY, QUEUE)                   \
 	W("size", SIZE, QUEUE)                     \
 	W("memory", MEMORY, QUEUE)                 \

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/dsn.h"
 #include "common/hostname.h"
 #include "common/log.h"
 #include "ctl/format.h"
@@ -107,18 +108,6 @@ is_notify(const char *text)
 	return true;
 }
 
-/* xtext without escapes, at most 100 bytes (section 4.4). */
-static bool
-is_envelope_id(const char *text)
-{
-	size_t len = strlen(text), i;
-
-	for (i = 0; i < len; i++)
-		if (!ascii_is_printable(text[i]) || strchr(" +=", text[i]) != NULL)
-			return false;
-	return len > 0 && len <= 100;
-}
-
 /* Takes one option. Returns false when its argument is none. */
 static bool
 take_option(struct settings *s, int letter, const char *argument)
@@ -135,7 +124,7 @@ take_option(struct settings *s, int letter, const char *argument)
 	case 'o': s->dot_is_text = s->dot_is_text || strcmp(argument, "i") == 0; return true;
 	case 'N': s->dsn_notify = argument; return is_notify(argument);
 	case 'R': s->dsn_return = argument; return is_one_of(argument, returns);
-	case 'V': s->dsn_id = argument; return is_envelope_id(argument);
+	case 'V': s->dsn_id = argument; return dsn_is_envid(str_of(argument));
 	case 'S': s->plain = true; return true;
 	case 't': s->from_header = true; return true;
 	case 'v': s->verbose = true; return true;

@@ -168,6 +168,8 @@ run_ehlo(struct session *s, struct str rest)
 	session_write(s, S("\r\n"));
 	n = snprintf(line, sizeof(line), "250-SIZE %llu\r\n", (unsigned long long)config->smtp_max_message_size);
 	session_write(s, (struct str){ line, (size_t)n });
+	if (s->dsn)
+		session_write(s, S("250-DSN\r\n"));
 	for (i = 0; i < sizeof(extensions) / sizeof(extensions[0]); i++) {
 		bool last = i + 1 == sizeof(extensions) / sizeof(extensions[0]);
 		session_write(s, last ? S("250 ") : S("250-"));
@@ -224,7 +226,7 @@ take_path(
 static void
 run_mail(struct session *s, struct str rest)
 {
-	struct mail_parameters parameters = { .body = PROTO_BODY_7BIT };
+	struct parameters parameters = { .body = PROTO_BODY_7BIT };
 	struct address reverse_path;
 	struct str path;
 
@@ -243,7 +245,7 @@ run_mail(struct session *s, struct str rest)
 		session_reply(s, REPLY_TOO_BIG, limit);
 	} else if (transaction_room() < parameters.size || transaction_room() == 0)
 		session_reply(s, transaction_has_queue() ? REPLY_NO_ROOM : REPLY_TEMPORARY, NULL);
-	else if (!transaction_begin(s, &reverse_path, parameters.body))
+	else if (!transaction_begin(s, &reverse_path, &parameters))
 		session_reply(s, REPLY_TEMPORARY, NULL);
 	else {
 		session_enter(s, STATE_MAIL);
@@ -254,19 +256,20 @@ run_mail(struct session *s, struct str rest)
 static void
 run_rcpt(struct session *s, struct str rest)
 {
+	struct parameters parameters = { .notify = 0 };
 	struct address forward_path;
 	struct str path;
 
 	if (!s->local && s->unknown_rcpts >= SMTPD_UNKNOWN_RCPTS_MAX)
 		session_end(s, REPLY_TOO_MANY_UNKNOWN);
 	else if (!cut_path(rest, S("TO:"), &path))
-		session_reply(s, REPLY_SYNTAX, "RCPT TO:<forward-path>");
+		session_reply(s, REPLY_SYNTAX, "RCPT TO:<forward-path> [parameters]");
 	else if (!take_path(s, path, ADDRESS_POSTMASTER_ALLOWED, REPLY_BAD_RCPT, &forward_path, &path) ||
-	    !parameter_read_rcpt(s, path))
+	    !parameter_read_rcpt(s, path, &parameters))
 		return;
 	else if (s->transaction->rcpts + s->transaction->pending >= config->smtp_max_rcpt)
 		session_reply(s, REPLY_TOO_MANY_RCPTS, NULL);
-	else if (!transaction_ask(s, &forward_path))
+	else if (!transaction_ask(s, &forward_path, &parameters))
 		session_reply(s, REPLY_TEMPORARY, NULL);
 }
 

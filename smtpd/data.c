@@ -6,7 +6,8 @@
 #include "common/log.h"
 #include "smtpd/limits.h"
 
-static const struct str received = STR("received:");
+/* Fields that are looked for, each with another first letter. */
+static const struct str received = STR("received:"), message_id = STR("message-id:");
 
 void
 data_init(struct data *d, uint64_t size_max)
@@ -21,27 +22,75 @@ flaw(struct data *d, enum data_flaw what)
 		d->flaw = what;
 }
 
-/* The beginning of a header line, as far as it is known: counts fields, and those that are Received. */
 static void
-note_field_name(struct data *d, struct str text)
+keep_message_id(struct data *d, struct str text)
 {
 	size_t i;
 
-	if (d->line_len == 0 && text.len > 0 && text.ptr[0] != ' ' && text.ptr[0] != '\t' &&
-	    ++d->fields > SMTPD_HEADER_FIELDS_MAX)
+	for (i = 0; i < text.len && d->message_id_len < sizeof(d->message_id); i++) {
+		char c = text.ptr[i] == '\t' ? ' ' : text.ptr[i];
+		if (c != ' ' || d->message_id_len > 0)
+			d->message_id[d->message_id_len++] = ascii_is_printable(c) ? c : '?';
+	}
+}
+
+struct str
+data_message_id(const struct data *d)
+{
+	return str_trim((struct str){ d->message_id, d->message_id_len });
+}
+
+/* The first byte of a header line: counts fields, and says which of those looked for it may be. */
+static void
+begin_header_line(struct data *d, char c)
+{
+	d->name = NULL;
+	d->matched = 0;
+	if (c == ' ' || c == '\t')
+		return;
+	d->in_message_id = false;
+	if (++d->fields > SMTPD_HEADER_FIELDS_MAX)
 		flaw(d, DATA_HEADER_TOO_BIG);
-	for (i = 0; i < text.len && d->matched == d->line_len + i && d->matched < received.len; i++)
-		if (ascii_lower(text.ptr[i]) == received.ptr[d->matched] && ++d->matched == received.len &&
-		    ++d->hops >= SMTPD_HOPS_MAX)
-			flaw(d, DATA_TOO_MANY_HOPS);
+	if (ascii_lower(c) == received.ptr[0])
+		d->name = &received;
+	else if (ascii_lower(c) == message_id.ptr[0] && !d->has_message_id)
+		d->name = &message_id;
+}
+
+static void
+note_field(struct data *d)
+{
+	if (d->name == &received && ++d->hops >= SMTPD_HOPS_MAX)
+		flaw(d, DATA_TOO_MANY_HOPS);
+	if (d->name == &message_id)
+		d->has_message_id = d->in_message_id = true;
+	d->name = NULL;
+}
+
+/* Bytes of a header line: looks for its name, as far as it is known. */
+static void
+note_header(struct data *d, struct str text)
+{
+	size_t i;
+
+	if (d->line_len == 0)
+		begin_header_line(d, text.ptr[0]);
+	for (i = 0; i < text.len && d->name != NULL; i++) {
+		if (ascii_lower(text.ptr[i]) != d->name->ptr[d->matched])
+			d->name = NULL;
+		else if (++d->matched == d->name->len)
+			note_field(d);
+	}
+	if (d->in_message_id)
+		keep_message_id(d, (struct str){ text.ptr + i, text.len - i });
 }
 
 /* Bytes within a line, neither CR nor LF. */
 static void
 emit_text(struct data *d, struct str text, struct buf *out)
 {
-	if (d->in_header) {
-		note_field_name(d, text);
+	if (d->in_header && text.len > 0) {
+		note_header(d, text);
 		d->header_len += text.len;
 		if (d->header_len > SMTPD_HEADER_MAX)
 			flaw(d, DATA_HEADER_TOO_BIG);
@@ -62,7 +111,6 @@ emit_line_end(struct data *d, struct buf *out)
 	if (d->line_len == 0)
 		d->in_header = false;
 	d->line_len = 0;
-	d->matched = 0;
 	d->size += 2;
 	if (d->size > d->size_max)
 		flaw(d, DATA_TOO_BIG);

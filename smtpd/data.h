@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "common/buf.h"
+#include "common/proto_table.h"
 
 enum data_state { DATA_LINE_START, DATA_DOT, DATA_DOT_CR, DATA_TEXT, DATA_CR };
 
@@ -35,8 +36,13 @@ struct data {
 	bool in_header;
 	size_t header_len;
 	unsigned fields;
-	unsigned hops;  /* Received fields */
-	size_t matched; /* bytes of "received:" that the current line has begun with */
+	unsigned hops;          /* Received fields */
+	const struct str *name; /* of a field that is looked for, which the current line may begin with; else NULL */
+	size_t matched;         /* bytes of it that were seen */
+	bool in_message_id;     /* the current line is of the Message-ID */
+	bool has_message_id;    /* its first field was seen */
+	size_t message_id_len;
+	char message_id[PROTO_MESSAGE_ID_MAX];
 };
 
 /* At the first byte after 354. size_max in bytes. */
@@ -48,5 +54,11 @@ void data_init(struct data *d, uint64_t size_max);
  * dropped.
  */
 bool data_take(struct data *d, struct str *in, struct buf *out);
+
+/*
+ * The value of the Message-ID as it stands, unfolded, its bytes that are not printable ASCII as "?", cut at
+ * PROTO_MESSAGE_ID_MAX; empty where there is none. A view of d.
+ */
+struct str data_message_id(const struct data *d);
 
 #endif

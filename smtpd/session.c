@@ -454,6 +454,35 @@ is_loopback(const struct sockaddr *peer)
 	return peer->sa_family != AF_INET6 || IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr);
 }
 
+/* Whether the client called from the very address that it called: so does who is on this machine, and nobody else. */
+static bool
+is_own_address(int fd, const struct sockaddr *peer)
+{
+	const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)peer;
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)peer;
+	union {
+		struct sockaddr any;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	} own = { .any.sa_family = AF_UNSPEC };
+	socklen_t len = sizeof(own);
+
+	if (getsockname(fd, &own.any, &len) == -1 || own.any.sa_family != peer->sa_family)
+		return false;
+	if (peer->sa_family == AF_INET)
+		return own.in.sin_addr.s_addr == in->sin_addr.s_addr;
+	return peer->sa_family == AF_INET6 && IN6_ARE_ADDR_EQUAL(&own.in6.sin6_addr, &in6->sin6_addr);
+}
+
+/* What a stranger asks to be told goes to any sender that it names, so that has to be allowed (RFC 3461 section 10.3). */
+static bool
+may_have_dsn(const struct session *s, const struct sockaddr *peer)
+{
+	const struct config_listener *config = s->listener->config;
+
+	return !config->no_dsn && (config->dsn_any || s->local || is_own_address(s->fd, peer));
+}
+
 static void
 name_peer(struct session *s, const struct sockaddr *peer)
 {
@@ -502,6 +531,7 @@ session_new(const struct listener *listener, int fd, const struct sockaddr *peer
 	s->listener = listener;
 	s->state = STATE_START;
 	name_peer(s, peer);
+	s->dsn = may_have_dsn(s, peer);
 	set_up(s);
 	(void)RB_INSERT(sessions, &self.by_id, s);
 	self.count++;

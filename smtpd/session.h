@@ -43,6 +43,7 @@ struct session {
 	struct channel_fd *shared_fd; /* the same, for the router */
 	enum session_state state;
 	bool local;                 /* a client of this machine: the limits against strangers do not hold */
+	bool dsn;                   /* is offered DSN (RFC 3461) */
 	bool extended;              /* said EHLO */
 	bool ending;                /* close when the output is written */
 	bool refused;               /* was never served */

@@ -143,7 +143,7 @@ transaction_router_reads(void)
 /* --- beginning --- */
 
 bool
-transaction_begin(struct session *s, const struct address *reverse_path, enum proto_body body)
+transaction_begin(struct session *s, const struct address *reverse_path, const struct parameters *parameters)
 {
 	struct transaction *t;
 	uint64_t id;
@@ -155,7 +155,9 @@ transaction_begin(struct session *s, const struct address *reverse_path, enum pr
 		fatal("out of memory");
 	t->id = id;
 	t->session = s;
-	t->body = body;
+	t->body = parameters->body;
+	t->ret = parameters->ret;
+	(void)str_copy(parameters->envid, t->envid, sizeof(t->envid));
 	(void)address_format(reverse_path, t->reverse_path);
 	TAILQ_INIT(&t->questions);
 	buf_init(&t->tickets, SMTPD_TICKETS_SIZE_MAX);
@@ -185,7 +187,7 @@ introduce_to(struct peer *router, struct session *s)
 }
 
 bool
-transaction_ask(struct session *s, const struct address *forward_path)
+transaction_ask(struct session *s, const struct address *forward_path, const struct parameters *parameters)
 {
 	struct peer *router = process_peer(PROTO_KIND_ROUTER, 0);
 	struct transaction *t = s->transaction;
@@ -199,6 +201,9 @@ transaction_ask(struct session *s, const struct address *forward_path)
 	q->number = t->asked++;
 	q->no_tickets = REPLY_COUNT;
 	(void)address_format(forward_path, q->forward_path);
+	q->notify = parameters->notify;
+	if (parameters->orcpt.len > 0 && (q->orcpt = strndup(parameters->orcpt.ptr, parameters->orcpt.len)) == NULL)
+		fatal("out of memory");
 	buf_init(&q->tickets, SMTPD_TICKETS_SIZE_MAX);
 	TAILQ_INSERT_TAIL(&t->questions, q, next);
 	t->pending++;
@@ -216,6 +221,7 @@ free_question(struct transaction *t, struct question *q)
 	TAILQ_REMOVE(&t->questions, q, next);
 	t->pending--;
 	clear_tickets(&q->tickets);
+	free(q->orcpt);
 	free(q->text);
 	free(q);
 }
@@ -251,17 +257,33 @@ transaction_hold_reply(struct session *s, struct str bytes)
 	s->transaction->pending++;
 }
 
+/* What stands before the tickets of an accepted recipient: the bytes of ORCPT, then the tickets. */
+struct rcpt_head {
+	uint32_t tickets_len;
+	uint16_t orcpt_len;
+	uint8_t notify;
+};
+
 /* The tickets of an accepted recipient become the transaction's. Returns what is to be said instead, else REPLY_COUNT. */
 static enum reply
 keep_tickets(struct transaction *t, struct question *q)
 {
+	struct str orcpt = str_of(q->orcpt == NULL ? "" : q->orcpt);
+	struct rcpt_head head = { (uint32_t)q->tickets.len, (uint16_t)orcpt.len, (uint8_t)q->notify };
+	size_t size = sizeof(head) + orcpt.len + q->tickets.len;
+
 	if (t->lost)
 		return REPLY_TEMPORARY;
 	if (q->no_tickets != REPLY_COUNT)
 		return q->no_tickets;
-	if (!buf_append_str(&t->tickets, buf_str(&q->tickets)))
+	if (self.tickets - q->tickets.len + size > SMTPD_TICKETS_TOTAL_MAX)
+		return REPLY_NO_ROOM;
+	if (buf_reserve(&t->tickets, size) == NULL)
 		return REPLY_TOO_MANY_RCPTS;
-	self.tickets += q->tickets.len;
+	(void)buf_append(&t->tickets, &head, sizeof(head));
+	(void)buf_append_str(&t->tickets, orcpt);
+	(void)buf_append_str(&t->tickets, buf_str(&q->tickets));
+	self.tickets += size;
 	return REPLY_COUNT;
 }
 
@@ -390,31 +412,54 @@ transaction_start_data(struct session *s, uint64_t size_max)
 	s->transaction->started_ms = loop_now_ms();
 }
 
+/* The first len bytes of *rest, which is behind them then. */
+static struct str
+cut_bytes(struct str *rest, size_t len)
+{
+	struct str bytes = { rest->ptr, len };
+
+	rest->ptr += len;
+	rest->len -= len;
+	return bytes;
+}
+
+static void
+send_envelope(struct transaction *t, struct channel *queue)
+{
+	struct str rest = buf_str(&t->tickets);
+
+	SEND(queue, BEGIN, begin, t->id, .session = t->session->id, .reverse_path = str_of(t->reverse_path),
+	    .body = t->body, .ret = t->ret, .envid = str_of(t->envid));
+	while (rest.len > 0) {
+		struct rcpt_head head;
+		struct str orcpt, tickets;
+		memcpy(&head, cut_bytes(&rest, sizeof(head)).ptr, sizeof(head));
+		orcpt = cut_bytes(&rest, head.orcpt_len);
+		tickets = cut_bytes(&rest, head.tickets_len);
+		while (tickets.len > 0) {
+			uint32_t len;
+			memcpy(&len, cut_bytes(&tickets, sizeof(len)).ptr, sizeof(len));
+			SEND(queue, RCPT, rcpt, t->id, .ticket = cut_bytes(&tickets, len), .notify = head.notify,
+			    .orcpt = orcpt);
+		}
+	}
+	clear_tickets(&t->tickets);
+	t->begun = true;
+}
+
 /* What was gathered goes to the queue, behind the envelope if that has not gone yet. */
 static void
 send_chunk(struct transaction *t)
 {
 	struct channel *queue = queue_channel();
-	struct str rest = buf_str(&t->tickets);
 
 	if (queue == NULL || t->lost) {
 		t->lost = true;
 		buf_reset(&t->chunk);
 		return;
 	}
-	if (!t->begun) {
-		SEND(queue, BEGIN, begin, t->id, .session = t->session->id, .reverse_path = str_of(t->reverse_path),
-		    .body = t->body);
-		while (rest.len > 0) {
-			uint32_t len;
-			memcpy(&len, rest.ptr, sizeof(len));
-			SEND(queue, RCPT, rcpt, t->id, .ticket = { rest.ptr + sizeof(len), len });
-			rest.ptr += sizeof(len) + len;
-			rest.len -= sizeof(len) + len;
-		}
-		clear_tickets(&t->tickets);
-		t->begun = true;
-	}
+	if (!t->begun)
+		send_envelope(t, queue);
 	if (t->chunk.len > 0)
 		SEND(queue, BODY, body, t->id, .bytes = buf_str(&t->chunk));
 	t->in_flight += t->chunk.len;
@@ -478,7 +523,8 @@ commit(struct session *s)
 	buf_init(&preamble, PROTO_PREAMBLE_MAX);
 	if (!received_write(s, &preamble))
 		fatal("a Received field does not fit");
-	SEND(queue_channel(), COMMIT, commit, t->id, .size = t->data.size, .preamble = buf_str(&preamble));
+	SEND(queue_channel(), COMMIT, commit, t->id, .size = t->data.size, .message_id = data_message_id(&t->data),
+	    .preamble = buf_str(&preamble));
 	buf_clear(&preamble);
 }
 

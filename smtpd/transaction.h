@@ -17,6 +17,7 @@
 #include "common/proto.h"
 #include "common/tree.h"
 #include "smtpd/data.h"
+#include "smtpd/parameter.h"
 #include "smtpd/reply.h"
 
 struct session;
@@ -29,6 +30,8 @@ struct question {
 	unsigned code;
 	char enhanced[PROTO_ENHANCED_MAX + 1];
 	char forward_path[ADDRESS_MAX + 1];
+	unsigned notify;    /* NOTIFY of the command; 0 where it had none */
+	char *orcpt;        /* ORCPT of the command; NULL where it had none */
 	char *text;         /* of the verdict; NULL before it */
 	struct buf tickets; /* each a 32-bit length and the bytes */
 	unsigned ticket_count;
@@ -41,12 +44,14 @@ struct transaction {
 	struct session *session;
 	char reverse_path[ADDRESS_MAX + 1];
 	enum proto_body body;
+	enum proto_ret ret;
+	char envid[PROTO_ENVID_MAX + 1];
 	TAILQ_HEAD(, question) questions; /* in the order of the commands */
 	unsigned pending;                 /* questions */
 	uint64_t asked;                   /* so far: the number of the next */
 	unsigned rcpts;                   /* accepted */
 	char first_rcpt[ADDRESS_MAX + 1]; /* accepted first, for Received while it is the only one */
-	struct buf tickets;               /* of accepted recipients */
+	struct buf tickets;               /* of accepted recipients, each recipient's behind a struct rcpt_head */
 	bool begun;                       /* the queue knows of it */
 	bool committed;                   /* the queue was told to store it */
 	bool lost;                        /* queue or router went away, or refused it: it can only end in 451 or 452 */
@@ -64,10 +69,10 @@ uint64_t transaction_room(void);
 bool transaction_has_queue(void); /* it is there, and has told its room */
 
 /* Opens a transaction of s. Returns false when there is no queue, or no id, at the moment: 451. */
-bool transaction_begin(struct session *s, const struct address *reverse_path, enum proto_body body);
+bool transaction_begin(struct session *s, const struct address *reverse_path, const struct parameters *parameters);
 
 /* Asks about one more recipient. Returns false when there is no router at the moment: 451. */
-bool transaction_ask(struct session *s, const struct address *forward_path);
+bool transaction_ask(struct session *s, const struct address *forward_path, const struct parameters *parameters);
 
 /*
  * Whether a reply to a RCPT has to wait for the answers to earlier ones, and keeping it until its turn comes. Without that

@@ -75,6 +75,8 @@ static const struct means means[] = {
 	    "listen on lo inet6 tls-require verify pki P pki \"p\" ca c ciphers C protocols \"tlsv1.2,!tlsv1.3\" auth-optional <t> hostname h hostnames <t> senders <t> masquerade received-auth proxy-v2\n",
 	    "family 2 port 25 tls-required verify ciphers \"C\" protocols \"tlsv1.2,!tlsv1.3\" ca \"c\" pki \"P\" pki \"p\" auth-optional auth-table \"t\" hostname \"h\" hostnames \"t\" senders \"t\" masquerade received-auth proxy-v2 index 1" },
 	{ "auth without a table", PKI "filter f phase connect match rdns junk\nlisten on lo tls pki p auth filter { f }\n", "pki \"p\" auth filter \"f\" index 1" },
+	{ "dsn any, behind an option without a name too", PKI "listen on lo tls pki p auth dsn any\n", "pki \"p\" auth dsn-any index 1" },
+	{ "dsn is a name where one is due", "listen on dsn tag dsn hostname dsn dsn any\n", "on \"dsn\" family 0 port 25 tls-none hostname \"dsn\" tag \"dsn\" dsn-any index 1" },
 	/* actions */
 	{ "mbox", "action a mbox alias { a = b } userbase <\"<getpwnam>\"> ttl 1d\n", "mbox alias \"<anonymous:0>\" userbase \"<getpwnam>\" ttl 86400 index 0" },
 	{ "maildir with a path and junk", "action a maildir \"/x/%{dest.user:lowercase|strip}%%{\" junk user u\n", "maildir argument \"/x/%{dest.user:lowercase|strip}%%{\" junk user \"u\"" },
@@ -225,6 +227,10 @@ static const struct mistake mistakes[] = {
 	{ "listen on lo inet4 inet6\n", "a.conf:1:20: inet6: address family already specified" },
 	{ "listen on lo tag aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n", "a.conf:1:18: tag name too long: \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\", expected at most 32 bytes" },
 	{ "listen on lo filter f\n", "a.conf:1:21: no such filter: f" },
+	{ "listen on lo no-dsn dsn any\n", "a.conf:1:1: no-dsn and dsn any exclude each other" },
+	{ "listen on lo dsn any dsn any\n", "a.conf:1:22: dsn: dsn already specified" },
+	{ "listen on lo dsn\n", "a.conf:1:17: syntax error" },
+	{ "listen on socket dsn any\n", "a.conf:1:18: syntax error" },
 	{ "listen on lo mask-src mask-src\n", "a.conf:1:23: mask-src: mask-src already specified" },
 	/* actions */
 	{ "action a mbox\naction a mbox\n", "a.conf:2:8: action already declared with that name: a, in a.conf, line 1" },

@@ -43,7 +43,6 @@ static const struct {
 	{ "filter f proc-exec x\nlisten on lo filter f\n", "not supported yet: listen on ... filter\n" },
 	{ "listen on lo received-auth\n", "not supported yet: listen on ... received-auth\n" },
 	{ "listen on lo proxy-v2\n", "not supported yet: listen on ... proxy-v2\n" },
-	{ "listen on socket no-dsn\n", "a.conf:1:1: not supported yet: listen on ... no-dsn\n" },
 	{ "action a lmtp \"/s\"\n", "a.conf:1:8: not supported yet: action NAME lmtp\n" },
 	{ "action a mda x\n", "not supported yet: action NAME mda\n" },
 	{ "action a forward-only\n", "not supported yet: action NAME forward-only\n" },

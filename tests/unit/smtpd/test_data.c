@@ -173,6 +173,51 @@ test_limits(void **state)
 	buf_clear(&wire);
 }
 
+static const struct {
+	const char *row;
+	const char *header;
+	const char *want;
+} ids[] = {
+	{ "an ordinary one", "Subject: x\r\nMessage-ID: <a@b.example>\r\nTo: y\r\n", "<a@b.example>" },
+	{ "its name ignores case, blanks around go", "mEssage-iD: \t <a@b.example> \t\r\n", "<a@b.example>" },
+	{ "no blank is needed", "Message-ID:<a@b.example>\r\n", "<a@b.example>" },
+	{ "folded", "Message-ID:\r\n\t<a@\r\n b.example>\r\nTo: y\r\n z\r\n", "<a@ b.example>" },
+	{ "the first of two", "Message-ID: <1@x>\r\nMessage-ID: <2@x>\r\n", "<1@x>" },
+	{ "an empty one is the first, too", "Message-ID:\r\nMessage-ID: <2@x>\r\n", "" },
+	{ "no other field", "Message-IDs: <1@x>\r\nX-Message-ID: <2@x>\r\nMessage-I: <3@x>\r\n", "" },
+	{ "not the continuation of another", "Subject: x\r\n message-id: <1@x>\r\n", "" },
+	{ "what is not printable", "Message-ID: <\xc3\xa4\x01@x>\r\n", "<???@x>" },
+	{ "not in the body", "To: y\r\n\r\nMessage-ID: <1@x>\r\n", "" },
+};
+
+static void
+test_message_ids(void **state)
+{
+	struct buf out, wire;
+	struct str left;
+	struct data d;
+	size_t i, cut;
+
+	(void)state;
+	buf_init(&out, SMTPD_CHUNK);
+	buf_init(&wire, SMTPD_CHUNK);
+	for (i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+		buf_reset(&wire);
+		(void)buf_printf(&wire, "%s\r\n.\r\n", ids[i].header);
+		for (cut = 0; cut <= wire.len; cut++) {
+			assert_true(feed(buf_str(&wire), cut, 10000, &d, &out, &left));
+			if (!str_equal(data_message_id(&d), str_of(ids[i].want)))
+				row_fail(ids[i].row, "cut at %zu: \"%.*s\"", cut, STR_ARG(data_message_id(&d)));
+		}
+	}
+	buf_reset(&wire);
+	(void)buf_printf(&wire, "Message-ID: %0300d\r\n.\r\n", 7);
+	assert_true(feed(buf_str(&wire), 0, 10000, &d, &out, &left));
+	assert_int_equal(data_message_id(&d).len, PROTO_MESSAGE_ID_MAX);
+	buf_clear(&out);
+	buf_clear(&wire);
+}
+
 int
 main(void)
 {
@@ -180,6 +225,7 @@ main(void)
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_only_crlf_dot_crlf_ends),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_message_ids),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

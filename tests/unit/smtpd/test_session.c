@@ -64,8 +64,24 @@ static const struct {
 	    { 250, 501, 501, 501, 501 }, 0 },
 	{ "a parameter twice (C06)", true, "EHLO c\r\nMAIL FROM:<> SIZE=1 SIZE=2\r\n", { 250, 501 }, 0 },
 	{ "unknown parameters are 555", true,
-	    "EHLO c\r\nMAIL FROM:<> FOO=1\r\nMAIL FROM:<>\r\nRCPT TO:<x@y.example> NOTIFY=NEVER\r\n",
+	    "EHLO c\r\nMAIL FROM:<> FOO=1\r\nMAIL FROM:<>\r\nRCPT TO:<x@y.example> FOO=NEVER\r\n",
 	    { 250, 555, 250, 555 }, 0 },
+	{ "DSN's are unknown to a stranger (RFC 3461)", false,
+	    "EHLO c\r\nMAIL FROM:<> RET=HDRS\r\nMAIL FROM:<>\r\nRCPT TO:<x@y.example> NOTIFY=NEVER\r\n",
+	    { 250, 555, 250, 555 }, 0 },
+	{ "RET and ENVID (RFC 3461 section 4)", true,
+	    "EHLO c\r\nMAIL FROM:<> RET=full ENVID=a+20b\r\nRSET\r\nMAIL FROM:<> RET=X\r\nMAIL FROM:<> RET=\r\n"
+	    "MAIL FROM:<> ENVID=\r\nMAIL FROM:<> ENVID=a+2b\r\nMAIL FROM:<> ENVID=a ENVID=b\r\nMAIL FROM:<> NOTIFY=NEVER\r\n",
+	    { 250, 250, 250, 501, 501, 501, 501, 501, 555 }, 0 },
+	{ "NOTIFY (RFC 3461 section 4.1)", true,
+	    BEGIN "RCPT TO:<x@y.example> NOTIFY=never\r\nRCPT TO:<x@y.example> NOTIFY=Success,failure,DELAY\r\n"
+		  "RCPT TO:<x@y.example> NOTIFY=NEVER,DELAY\r\nRCPT TO:<x@y.example> NOTIFY=SUCCESS,\r\n"
+		  "RCPT TO:<x@y.example> NOTIFY=\r\nRCPT TO:<x@y.example> NOTIFY=DELAY NOTIFY=DELAY\r\n",
+	    { 250, 250, 250, 250, 501, 501, 501, 501 }, 0 },
+	{ "ORCPT (RFC 3461 section 4.2)", true,
+	    BEGIN "RCPT TO:<x@y.example> ORCPT=rfc822;a+2Bb@y.example\r\nRCPT TO:<x@y.example> ORCPT=a@y.example\r\n"
+		  "RCPT TO:<x@y.example> ORCPT=rfc822;a+0Ab\r\n",
+	    { 250, 250, 250, 501, 501 }, 0 },
 	{ "parameters after HELO are 555", true, "HELO c\r\nMAIL FROM:<> SIZE=1\r\n", { 250, 555 }, 0 },
 	{ "BODY (RFC 6152)", true,
 	    "EHLO c\r\nMAIL FROM:<> BODY=8BITMIME\r\nRSET\r\nMAIL FROM:<> body=7bit\r\nRSET\r\nMAIL FROM:<> BODY=X\r\n",

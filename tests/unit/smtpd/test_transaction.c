@@ -281,6 +281,60 @@ test_a_queue_that_does_not_read_stops_its_clients(void **state)
 	crowd_end(clients, sizeof(clients) / sizeof(clients[0]));
 }
 
+/* RFC 3461: each delivery of a recipient carries what was asked of that recipient, and of no other. */
+static void
+test_the_queue_is_told_what_the_sender_wants(void **state)
+{
+	(void)state;
+	world_connect(true);
+	world_say(S("EHLO c.example\r\nMAIL FROM:<a@s.example> RET=HDRS ENVID=QQ+2B1\r\n"
+		    "RCPT TO:<x@y.example> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;x@old.example\r\n"
+		    "RCPT TO:<bad@y.example> NOTIFY=NEVER ORCPT=rfc822;bad@old.example\r\n"
+		    "RCPT TO:<plain@y.example>\r\n"
+		    "RCPT TO:<list2@y.example> NOTIFY=NEVER ORCPT=x;l\r\n"
+		    "DATA\r\nMessage-ID: <1@s.example>\r\n\r\nx\r\n.\r\n"
+		    "MAIL FROM:<a@s.example>\r\nRCPT TO:<x@y.example>\r\nDATA\r\nx\r\n.\r\n"),
+	    65536);
+	assert_int_equal(world_committed(), 2);
+	assert_int_equal(world.messages[0].ret, PROTO_RET_HDRS);
+	assert_string_equal(world.messages[0].envid, "QQ+2B1");
+	assert_string_equal(world.messages[0].rcpts, "10 rfc822;x@old.example|0 |1 x;l|1 x;l|");
+	assert_string_equal(world.messages[0].message_id, "<1@s.example>");
+	assert_int_equal(world.messages[1].ret, PROTO_RET_NONE);
+	assert_string_equal(world.messages[1].envid, "");
+	assert_string_equal(world.messages[1].rcpts, "0 |");
+	assert_string_equal(world.messages[1].message_id, "");
+	world_disconnect();
+}
+
+static bool
+is_offered(bool local, bool no_dsn, bool dsn_any)
+{
+	const struct config_listener *usual = world.listener.config;
+	struct config_listener listener = *usual;
+	bool offered;
+
+	listener.no_dsn = no_dsn;
+	listener.dsn_any = dsn_any;
+	world.listener.config = &listener;
+	world_connect(local);
+	world_say(S("EHLO c.example\r\n"), 65536);
+	offered = heard("250-DSN\r\n");
+	world_disconnect();
+	world.listener.config = usual;
+	return offered;
+}
+
+static void
+test_who_is_offered_dsn(void **state)
+{
+	(void)state;
+	assert_true(is_offered(true, false, false));
+	assert_false(is_offered(false, false, false));
+	assert_true(is_offered(false, false, true));
+	assert_false(is_offered(true, true, false));
+}
+
 static int
 make_world(void **state)
 {
@@ -299,6 +353,8 @@ main(void)
 		cmocka_unit_test(test_a_router_that_does_not_read_stops_its_askers),
 		cmocka_unit_test(test_a_router_that_does_not_read_stops_new_sessions),
 		cmocka_unit_test(test_tickets_have_a_limit),
+		cmocka_unit_test(test_the_queue_is_told_what_the_sender_wants),
+		cmocka_unit_test(test_who_is_offered_dsn),
 		cmocka_unit_test(test_a_queue_that_does_not_read_stops_its_clients),
 	};
 

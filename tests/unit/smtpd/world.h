@@ -42,6 +42,10 @@ struct world_message {
 	struct buf body;
 	size_t uncredited; /* of it */
 	unsigned tickets;
+	unsigned ret; /* of BEGIN, as is envid */
+	char envid[PROTO_ENVID_MAX + 1];
+	char rcpts[2048]; /* NOTIFY and ORCPT of each RCPT: "3 rfc822;a|" */
+	char message_id[PROTO_MESSAGE_ID_MAX + 1];
 	bool committed;
 	bool aborted;
 };
@@ -166,6 +170,16 @@ world_credit(struct world_message *m)
 	m->uncredited = 0;
 }
 
+static void
+world_note_rcpt(struct world_message *m, const struct msg_rcpt *rcpt)
+{
+	char orcpt[PROTO_ORCPT_MAX + 1], text[sizeof(orcpt) + 8];
+
+	invariant(str_copy(rcpt->orcpt, orcpt, sizeof(orcpt)));
+	(void)snprintf(text, sizeof(text), "%u %s|", (unsigned)rcpt->notify % 100, orcpt);
+	(void)strlcat(m->rcpts, text, sizeof(m->rcpts));
+}
+
 static bool
 world_queue(void *arg, enum proto_type type, uint64_t id, const union proto_message *msg, int fd)
 {
@@ -176,13 +190,17 @@ world_queue(void *arg, enum proto_type type, uint64_t id, const union proto_mess
 	if (type == PROTO_BEGIN_TYPE) {
 		invariant(m == NULL && world.messages_count < WORLD_MESSAGES_MAX);
 		m = &world.messages[world.messages_count++];
-		*m = (struct world_message){ .id = id };
+		*m = (struct world_message){ .id = id, .ret = msg->begin.ret };
+		invariant(str_copy(msg->begin.envid, m->envid, sizeof(m->envid)));
 		buf_init(&m->body, 64 * 1024 * 1024);
 		return true;
 	}
 	invariant(m != NULL && !m->committed && !m->aborted);
 	switch ((int)type) {
-	case PROTO_RCPT_TYPE: m->tickets++; break;
+	case PROTO_RCPT_TYPE:
+		m->tickets++;
+		world_note_rcpt(m, &msg->rcpt);
+		break;
 	case PROTO_BODY_TYPE:
 		invariant(buf_append_str(&m->body, msg->body.bytes));
 		m->uncredited += msg->body.bytes.len;
@@ -192,6 +210,7 @@ world_queue(void *arg, enum proto_type type, uint64_t id, const union proto_mess
 		break;
 	case PROTO_COMMIT_TYPE:
 		invariant(m->body.len == msg->commit.size && m->tickets > 0);
+		invariant(str_copy(msg->commit.message_id, m->message_id, sizeof(m->message_id)));
 		m->committed = true;
 		if (!world.queue_silent)
 			SEND(world.queue_end, DONE, done, id, .nothing = false);
