@@ -92,9 +92,20 @@ put_command(struct client *c, const char *verb, const char *argument)
 	c->command_end = c->queued;
 }
 
+/* A parameter, where there is a value for it. */
+static void
+put_word(struct client *c, const char *name, const char *value)
+{
+	if (value[0] == '\0')
+		return;
+	put(c, str_of(name));
+	put(c, str_of(value));
+}
+
 static void
 put_mail(struct client *c)
 {
+	static const char *const returns[] = { "", "FULL", "HDRS" };
 	char parameter[sizeof(" SIZE=18446744073709551615")];
 
 	put(c, S("MAIL FROM:<"));
@@ -110,7 +121,35 @@ put_mail(struct client *c)
 	 */
 	if (c->extensions.eightbitmime && c->job->body == PROTO_BODY_8BITMIME)
 		put(c, S(" BODY=8BITMIME"));
+	if (c->extensions.dsn) {
+		put_word(c, " RET=", returns[c->job->ret]);
+		put_word(c, " ENVID=", job_envid(c->job));
+	}
 	put_command(c, "", "");
+}
+
+/* RFC 3461 section 4.1. */
+static void
+put_notify(struct client *c, unsigned notify)
+{
+	static const struct {
+		enum proto_notify bit;
+		const char *word;
+	} words[] = {
+		{ PROTO_NOTIFY_NEVER, "NEVER" },
+		{ PROTO_NOTIFY_SUCCESS, "SUCCESS" },
+		{ PROTO_NOTIFY_FAILURE, "FAILURE" },
+		{ PROTO_NOTIFY_DELAY, "DELAY" },
+	};
+	const char *before = " NOTIFY=";
+	size_t i;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if ((notify & words[i].bit) == 0)
+			continue;
+		put_word(c, before, words[i].word);
+		before = ",";
+	}
 }
 
 static void
@@ -118,7 +157,12 @@ put_rcpt(struct client *c)
 {
 	put(c, S("RCPT TO:<"));
 	put(c, str_of(job_address(c->job, c->sent)));
-	put(c, S(">\r\n"));
+	put(c, S(">"));
+	if (c->extensions.dsn) {
+		put_notify(c, c->job->rcpts[c->sent].notify);
+		put_word(c, " ORCPT=", job_orcpt(c->job, c->sent));
+	}
+	put(c, S("\r\n"));
 	c->job->rcpts[c->sent++].command_end = c->queued;
 }
 
@@ -195,7 +239,7 @@ unexpected(struct client *c, const struct reply *r)
 {
 	struct reply why;
 
-	reply_make(&why, 451, "4.5.0 unexpected instead of %s: %s", states[c->state].name, r->text);
+	reply_make(&why, PROTO_CAUSE_ANSWER, 451, "4.5.0 unexpected instead of %s: %s", states[c->state].name, r->text);
 	break_off(c, &why);
 }
 
@@ -204,7 +248,7 @@ refuse_unexpected(struct client *c, const struct reply *r)
 {
 	struct reply why;
 
-	reply_make(&why, 451, "4.5.0 unexpected instead of %s: %s", states[c->state].name, r->text);
+	reply_make(&why, PROTO_CAUSE_ANSWER, 451, "4.5.0 unexpected instead of %s: %s", states[c->state].name, r->text);
 	refuse_session(c, &why);
 }
 
@@ -383,7 +427,7 @@ fail_bare(struct client *c)
 {
 	struct reply why;
 
-	reply_make(&why, 550, "5.6.0 the message holds a bare CR or LF and cannot be sent");
+	reply_make(&why, PROTO_CAUSE_HERE, 550, "5.6.0 the message holds a bare CR or LF and cannot be sent");
 	take_back(c, PROTO_RESULT_FAILED, &why);
 }
 
@@ -509,7 +553,8 @@ come_early(struct client *c, const struct reply *r)
 {
 	struct reply why;
 
-	reply_make(&why, 451, "4.5.0 early, before %s was due: %s", states[c->state].name, r == NULL ? "" : r->text);
+	reply_make(&why, PROTO_CAUSE_ANSWER, 451, "4.5.0 early, before %s was due: %s", states[c->state].name,
+	    r == NULL ? "" : r->text);
 	step(c, EVENT_BAD, &why);
 }
 
@@ -518,7 +563,7 @@ malformed(struct client *c, const char *wrong)
 {
 	struct reply why;
 
-	reply_make(&why, 451, "4.5.0 %s instead of %s", wrong, states[c->state].name);
+	reply_make(&why, PROTO_CAUSE_ANSWER, 451, "4.5.0 %s instead of %s", wrong, states[c->state].name);
 	step(c, EVENT_BAD, &why);
 }
 
@@ -601,7 +646,8 @@ client_takes(const struct client *c, const struct job *job, struct reply *why)
 {
 	if (c->extensions.size_max == 0 || job->size <= c->extensions.size_max)
 		return true;
-	reply_make(why, 552, "5.3.4 larger than the %" PRIu64 " bytes that the server takes", c->extensions.size_max);
+	reply_make(why, PROTO_CAUSE_THEIR_LIMIT, 552, "5.3.4 larger than the %" PRIu64 " bytes that the server takes",
+	    c->extensions.size_max);
 	return false;
 }
 
@@ -611,6 +657,7 @@ client_send(struct client *c, struct job *job)
 	invariant(client_is_usable(c) && c->job == NULL && job->client == NULL);
 	c->job = job;
 	job->client = c;
+	job->passed = c->extensions.dsn;
 	c->messages++;
 	c->sent = 0;
 	c->replied = 0;
@@ -673,7 +720,7 @@ client_lost(struct client *c, const char *why)
 {
 	struct reply r;
 
-	reply_make(&r, 451, "4.4.2 %s while waiting for %s", why, states[c->state].name);
+	reply_make(&r, PROTO_CAUSE_CONNECTION, 451, "4.4.2 %s while waiting for %s", why, states[c->state].name);
 	step(c, EVENT_LOST, &r);
 }
 
@@ -686,6 +733,6 @@ client_timeout(struct client *c)
 		client_quit(c);
 		return;
 	}
-	reply_make(&r, 451, "4.4.2 timed out while waiting for %s", states[c->state].name);
+	reply_make(&r, PROTO_CAUSE_CONNECTION, 451, "4.4.2 timed out while waiting for %s", states[c->state].name);
 	step(c, EVENT_TIMEOUT, &r);
 }

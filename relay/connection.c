@@ -158,7 +158,7 @@ refuse(struct connection *n, const char *error)
 {
 	struct reply why;
 
-	reply_make(&why, 451, "4.4.1 %s: %s", n->hop, error);
+	reply_make(&why, PROTO_CAUSE_CONNECTION, 451, "4.4.1 %s: %s", n->hop, error);
 	n->calls->refused(n, &why);
 	finish(n);
 }
@@ -289,13 +289,13 @@ connection_open(const struct sockaddr *address, socklen_t len, const char *hop, 
 	int on = 1;
 
 	if (fd == -1) {
-		reply_make(why, 451, "4.3.2 %s: %s", hop, strerror(errno));
+		reply_make(why, PROTO_CAUSE_OUR_LIMIT, 451, "4.3.2 %s: %s", hop, strerror(errno));
 		return NULL;
 	}
 	/* A command waits for its reply: there is never anything to gather. */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (connect(fd, address, len) == -1 && errno != EINPROGRESS) {
-		reply_make(why, 451, "4.4.1 %s: %s", hop, strerror(errno));
+		reply_make(why, PROTO_CAUSE_CONNECTION, 451, "4.4.1 %s: %s", hop, strerror(errno));
 		(void)close(fd);
 		return NULL;
 	}

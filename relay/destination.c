@@ -143,7 +143,7 @@ start_job(struct connection *n, struct job *job)
 	struct reply why;
 
 	if (loop_now_ms() >= job->deadline_ms) {
-		reply_make(&why, 451, "4.4.2 no connection had time for it");
+		reply_make(&why, PROTO_CAUSE_OUR_LIMIT, 451, "4.4.2 no connection had time for it");
 		fail_job(job, PROTO_RESULT_DEFERRED, &why, "", false);
 		return;
 	}
@@ -338,7 +338,8 @@ fail_useless(struct destination *d, const struct connection *n)
 {
 	d->failure.set = true;
 	d->failure.result = PROTO_RESULT_DEFERRED;
-	reply_make(&d->failure.why, 451, "4.5.0 %s: the connection was of no use before the first message", n->hop);
+	reply_make(&d->failure.why, PROTO_CAUSE_CONNECTION, 451,
+	    "4.5.0 %s: the connection was of no use before the first message", n->hop);
 	(void)strlcpy(d->failure.hop, n->hop, sizeof(d->failure.hop));
 }
 
@@ -459,7 +460,7 @@ is_allowed(struct attempt *a, const struct route_host *host)
 
 	if (what == NULL)
 		return true;
-	reply_make(&why, 550, "5.4.4 %s: its address is not a public address (%s)", host->name, what);
+	reply_make(&why, PROTO_CAUSE_DNS, 550, "5.4.4 %s: its address is not a public address (%s)", host->name, what);
 	note_failure(a, PROTO_RESULT_FAILED, &why, host->name);
 	return false;
 }
@@ -723,11 +724,13 @@ destination_of(const struct job *job, struct reply *why)
 	if (d != NULL)
 		return d;
 	if (action == NULL || action->method != CONFIG_METHOD_RELAY) {
-		reply_make(why, 451, "4.3.5 no action \"%s\" for relaying in the configuration", job_action(job));
+		reply_make(why, PROTO_CAUSE_HERE, 451, "4.3.5 no action \"%s\" for relaying in the configuration",
+		    job_action(job));
 		return NULL;
 	}
 	if (!place_of(name, job_action(job), &at)) {
-		reply_make(why, 451, "4.3.5 destination \"%s\" is not of action \"%s\"", name, job_action(job));
+		reply_make(why, PROTO_CAUSE_HERE, 451, "4.3.5 destination \"%s\" is not of action \"%s\"", name,
+		    job_action(job));
 		return NULL;
 	}
 	return new_destination(name, at, action);
@@ -743,7 +746,7 @@ destination_submit(struct job *job)
 	if (all.draining)
 		return;
 	if (job->bad != NULL) {
-		reply_make(&why, 550, "%s", job->bad);
+		reply_make(&why, PROTO_CAUSE_HERE, 550, "%s", job->bad);
 		fail_job(job, PROTO_RESULT_FAILED, &why, "", false);
 		return;
 	}

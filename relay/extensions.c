@@ -26,6 +26,13 @@ take_8bitmime(struct extensions *e, struct str parameter)
 	e->eightbitmime = true;
 }
 
+static void
+take_dsn(struct extensions *e, struct str parameter)
+{
+	(void)parameter;
+	e->dsn = true;
+}
+
 static const struct {
 	struct str keyword;
 	void (*take)(struct extensions *e, struct str parameter);
@@ -33,6 +40,7 @@ static const struct {
 	{ STR("PIPELINING"), take_pipelining },
 	{ STR("SIZE"), take_size },
 	{ STR("8BITMIME"), take_8bitmime },
+	{ STR("DSN"), take_dsn },
 };
 
 void

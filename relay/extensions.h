@@ -15,6 +15,7 @@ struct extensions {
 	bool pipelining;   /* RFC 2920 */
 	bool size;         /* RFC 1870 */
 	bool eightbitmime; /* RFC 6152 */
+	bool dsn;          /* RFC 3461 */
 	uint64_t size_max; /* bytes; 0: the server names none */
 };
 

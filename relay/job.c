@@ -5,12 +5,16 @@
 #include <string.h>
 
 #include "common/address.h"
+#include "common/dsn.h"
 #include "common/log.h"
 #include "common/loop.h"
+#include "common/xtext.h"
+#include "relay/cause.h"
 
 /* Terminated strings of a job with the most recipients. */
-#define TEXT_MAX \
-	((size_t)(PROTO_NAME_MAX + PROTO_DESTINATION_MAX + 3 + (RELAY_RCPTS_MAX + 1) * (PROTO_ADDRESS_MAX + 1)))
+#define TEXT_MAX                                                                                         \
+	((size_t)(PROTO_NAME_MAX + PROTO_DESTINATION_MAX + PROTO_ENVID_MAX + 4 + PROTO_ADDRESS_MAX + 1 + \
+	    RELAY_RCPTS_MAX * (PROTO_ADDRESS_MAX + PROTO_ORCPT_MAX + 2)))
 
 static int
 compare_jobs(const struct job *a, const struct job *b)
@@ -113,6 +117,8 @@ job_take(struct job_table *t, uint64_t id, const struct msg_job *msg)
 	(void)put_string(job, msg->action);
 	job->destination_at = put_string(job, msg->destination);
 	job->reverse_at = put_string(job, msg->reverse_path);
+	job->ret = msg->ret;
+	job->envid_at = put_string(job, dsn_is_envid(msg->envid) ? msg->envid : S(""));
 	if (msg->reverse_path.len > 0)
 		job->bad = address_fault(msg->reverse_path, "5.1.7 the reverse-path is not an address");
 	RB_INSERT(job_tree, &t->jobs, job);
@@ -128,7 +134,7 @@ refuse_rcpt(struct job *job, const char *fault)
 {
 	struct reply reply;
 
-	reply_make(&reply, 550, "%s", fault);
+	reply_make(&reply, PROTO_CAUSE_HERE, 550, "%s", fault);
 	job_answer(job, job->rcpts_count - 1, PROTO_RESULT_FAILED, &reply, "");
 	job->rcpts_count--;
 	job->rcpts_expected--;
@@ -146,6 +152,25 @@ check_ready(struct job *job)
 		job->table->calls->ready(job);
 }
 
+/*
+ * The ORCPT to send, if any; returns where it is. A recipient with NOTIFY gets one from here, since the address may have
+ * been changed by an alias (RFC 3461 section 5.2.1).
+ */
+static uint32_t
+put_orcpt(struct job *job, const struct msg_job_rcpt *msg)
+{
+	static const struct str type = STR("rfc822;");
+	char text[PROTO_ORCPT_MAX];
+	struct str orcpt = msg->orcpt;
+
+	if (orcpt.len == 0 && dsn_is_notify(msg->notify)) {
+		size_t len = xtext_encode(msg->forward_path, text + type.len, sizeof(text) - type.len);
+		memcpy(text, type.ptr, type.len);
+		orcpt = (struct str){ text, type.len + len };
+	}
+	return (uint32_t)put_string(job, dsn_is_orcpt(orcpt) ? orcpt : S(""));
+}
+
 bool
 job_take_rcpt(struct job_table *t, uint64_t id, const struct msg_job_rcpt *msg)
 {
@@ -157,6 +182,8 @@ job_take_rcpt(struct job_table *t, uint64_t id, const struct msg_job_rcpt *msg)
 	job->rcpts[job->rcpts_count++] = (struct job_rcpt){
 		.number = (uint32_t)msg->number,
 		.at = (uint32_t)put_string(job, msg->address),
+		.notify = dsn_is_notify(msg->notify) ? (uint8_t)msg->notify : 0,
+		.orcpt_at = put_orcpt(job, msg),
 	};
 	job->unanswered++;
 	fault = address_fault(msg->address, "5.1.3 the recipient is not an address");
@@ -233,9 +260,29 @@ job_reverse_path(const struct job *job)
 }
 
 const char *
+job_envid(const struct job *job)
+{
+	return string_at(job, job->envid_at);
+}
+
+const char *
+job_orcpt(const struct job *job, size_t i)
+{
+	return string_at(job, job->rcpts[i].orcpt_at);
+}
+
+const char *
 job_address(const struct job *job, size_t i)
 {
 	return string_at(job, job->rcpts[i].at);
+}
+
+static enum proto_cause
+cause_of(enum proto_result result, const struct reply *reply)
+{
+	if (result == PROTO_RESULT_DELIVERED)
+		return PROTO_CAUSE_NONE;
+	return reply->cause == PROTO_CAUSE_NONE ? cause_of_answer(reply) : reply->cause;
 }
 
 void
@@ -245,6 +292,8 @@ job_answer(struct job *job, size_t i, enum proto_result result, const struct rep
 	const struct msg_job_result msg = {
 		.number = rcpt->number,
 		.result = result,
+		.cause = cause_of(result, reply),
+		.passed = result == PROTO_RESULT_DELIVERED && job->passed,
 		.code = reply->code,
 		.enhanced = str_of(reply->enhanced),
 		.text = reply_words(reply),

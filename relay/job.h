@@ -25,6 +25,8 @@ struct job;
 struct job_rcpt {
 	uint32_t number;      /* the queue's */
 	uint32_t at;          /* of the address, terminated, in the job's text */
+	uint32_t orcpt_at;    /* likewise, of what ORCPT is to say; empty: none */
+	uint8_t notify;       /* what NOTIFY is to say, 0: none */
 	bool answered;        /* has its result */
 	uint64_t command_end; /* the client's: where its RCPT ends in what is written to the server */
 };
@@ -56,6 +58,8 @@ struct job {
 	uint64_t id;
 	uint64_t message;
 	enum proto_body body;
+	enum proto_ret ret;
+	bool passed;   /* the server that has it now offers DSN */
 	uint64_t size; /* bytes of the whole text */
 	int64_t deadline_ms;
 	bool again;   /* was given back once by a connection that had died */
@@ -68,6 +72,7 @@ struct job {
 	struct buf text; /* terminated strings: action, destination, reverse-path, addresses */
 	size_t destination_at;
 	size_t reverse_at;
+	size_t envid_at;
 	size_t rcpts_expected;
 	size_t rcpts_count;
 	size_t unanswered;
@@ -93,6 +98,9 @@ bool job_take_cancel(struct job_table *t, uint64_t id, struct job **cancelled);
 const char *job_action(const struct job *job);
 const char *job_destination(const struct job *job);
 const char *job_reverse_path(const struct job *job);
+const char *job_envid(
+    const struct job *job); /* both are empty where there is none, and may be written into a command */
+const char *job_orcpt(const struct job *job, size_t i);
 const char *job_address(const struct job *job, size_t i);
 
 /* The result of recipient i, which has none yet. hop: the server that answered, or "". */

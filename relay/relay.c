@@ -108,7 +108,7 @@ job_ready(struct job *job)
 		destination_submit(job);
 		return;
 	}
-	reply_make(&busy, 451, "4.3.2 more than %d deliveries at once", RELAY_JOBS_MAX);
+	reply_make(&busy, PROTO_CAUSE_OUR_LIMIT, 451, "4.3.2 more than %d deliveries at once", RELAY_JOBS_MAX);
 	job_answer_rest(job, PROTO_RESULT_DEFERRED, &busy, "");
 	job_end(job, false);
 }
@@ -207,7 +207,7 @@ on_job_cancel(struct peer *peer, uint64_t id, const union proto_message *msg, in
 		return false;
 	if (job == NULL)
 		return true;
-	reply_make(&why, 451, "4.3.0 %.*s", STR_ARG(msg->job_cancel.text));
+	reply_make(&why, PROTO_CAUSE_HERE, 451, "4.3.0 %.*s", STR_ARG(msg->job_cancel.text));
 	destination_cancel(job, &why);
 	return true;
 }

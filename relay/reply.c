@@ -11,6 +11,7 @@ void
 reply_start(struct reply_parser *p)
 {
 	p->reply.code = 0;
+	p->reply.cause = PROTO_CAUSE_NONE;
 	p->reply.enhanced[0] = '\0';
 	p->reply.text[0] = '\0';
 	p->reply.text_len = 0;
@@ -198,7 +199,7 @@ reply_read(struct reply_parser *p, struct str *in, reply_line_fn *on_line, void 
 }
 
 void
-reply_make(struct reply *out, unsigned code, const char *fmt, ...)
+reply_make(struct reply *out, enum proto_cause cause, unsigned code, const char *fmt, ...)
 {
 	char text[PROTO_REPLY_MAX + 1];
 	va_list ap;
@@ -208,6 +209,7 @@ reply_make(struct reply *out, unsigned code, const char *fmt, ...)
 	n = vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	out->code = code;
+	out->cause = cause;
 	out->enhanced[0] = '\0';
 	out->text_len = (size_t)snprintf(out->text, sizeof(out->text), "%03u", code % 1000);
 	take_text(out, true, n < 0 ? S("") : str_of(text));

@@ -10,12 +10,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "common/proto_table.h"
+#include "common/proto.h"
 #include "common/str.h"
 #include "relay/limits.h"
 
 struct reply {
 	unsigned code;                         /* 200 to 599 */
+	enum proto_cause cause;                /* of one of our own; NONE: the server's, whose words tell (cause.h) */
 	char enhanced[PROTO_ENHANCED_MAX + 1]; /* RFC 3463; "" where there is none, or its class is not the code's */
 	char text[PROTO_REPLY_MAX + 1];        /* "250 2.0.0 Ok: queued as X"; lines are joined by a space */
 	size_t text_len;
@@ -46,8 +47,12 @@ void reply_start(struct reply_parser *p);
 /* Takes bytes from *in, up to the end of one reply at most. on_line may be NULL. */
 enum reply_status reply_read(struct reply_parser *p, struct str *in, reply_line_fn *on_line, void *arg);
 
-/* Fills out with a reply of our own, as if a server had said it: text begins with the enhanced status code. Cuts. */
-void reply_make(struct reply *out, unsigned code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/*
+ * Fills out with a reply of our own, as if a server had said it: text begins with the enhanced status code. Cuts. cause
+ * may be NONE, as if it were a server's.
+ */
+void reply_make(struct reply *out, enum proto_cause cause, unsigned code, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 
 /* The text behind code and enhanced status: what the server said in words. */
 struct str reply_words(const struct reply *reply);

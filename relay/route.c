@@ -216,7 +216,7 @@ route_ask_again(void)
 static void
 misconfigured(struct question *q, struct str host, const char *what)
 {
-	reply_make(&q->why, 451, "4.3.5 relay host %.*s: %s", STR_ARG(host), what);
+	reply_make(&q->why, PROTO_CAUSE_HERE, 451, "4.3.5 relay host %.*s: %s", STR_ARG(host), what);
 }
 
 static void
@@ -261,7 +261,7 @@ add_literal(struct route_search *s, struct str literal)
 	if (len > 0 && str_copy(inside, name, sizeof(name)))
 		add_host(q, name, &address, len);
 	else
-		reply_make(&q->why, 550, "5.1.2 %.*s is not an address", STR_ARG(literal));
+		reply_make(&q->why, PROTO_CAUSE_DNS, 550, "5.1.2 %.*s is not an address", STR_ARG(literal));
 }
 
 static void
@@ -273,7 +273,7 @@ add_domain(struct route_search *s, struct str domain)
 	if (address_is_domain(domain) && str_copy_lower(domain, q->domain, sizeof(q->domain)))
 		open_question(q);
 	else
-		reply_make(&q->why, 550, "5.1.2 \"%.*s\" is not a domain", STR_ARG(domain));
+		reply_make(&q->why, PROTO_CAUSE_DNS, 550, "5.1.2 \"%.*s\" is not a domain", STR_ARG(domain));
 }
 
 static void
@@ -296,7 +296,7 @@ too_late(void *arg)
 	for (i = 0; i < s->count; i++) {
 		struct question *q = &s->questions[i];
 		if (q->open)
-			reply_make(&q->why, 451, "4.4.3 %s: no answer from the resolver", q->domain);
+			reply_make(&q->why, PROTO_CAUSE_DNS, 451, "4.4.3 %s: no answer from the resolver", q->domain);
 		close_question(q);
 	}
 	finish(s);
@@ -419,7 +419,7 @@ route_take_end(uint64_t id, const struct msg_route_end *msg)
 	else if (q->exempt)
 		misconfigured(q, str_of(q->domain), text);
 	else
-		reply_make(&q->why, reply, "%s", text[0] != '\0' ? text : outcomes[msg->status].text);
+		reply_make(&q->why, PROTO_CAUSE_DNS, reply, "%s", text[0] != '\0' ? text : outcomes[msg->status].text);
 	close_question(q);
 	check_finished(q->search);
 	return true;

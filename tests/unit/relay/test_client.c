@@ -144,6 +144,8 @@ static struct {
 	struct client client;
 	struct job_table table;
 	char results[16384];
+	bool passed;    /* of the last result */
+	unsigned cause; /* likewise */
 	unsigned refused;
 	unsigned jobs;
 	uint64_t pulled; /* offset asked for, UINT64_MAX none */
@@ -207,6 +209,9 @@ on_result(void *arg, uint64_t id, const struct msg_job_result *result)
 		(void)strlcat(t.results, text, sizeof(t.results));
 	}
 	assert_int_equal(result->result == PROTO_RESULT_DELIVERED, result->code / 100 == 2);
+	assert_int_equal(result->result == PROTO_RESULT_DELIVERED, result->cause == PROTO_CAUSE_NONE);
+	t.passed = result->passed;
+	t.cause = (unsigned)result->cause;
 }
 
 static void
@@ -261,6 +266,35 @@ make_small_job(void)
 	static const char *const addresses[] = { "a@d.example", "b@d.example" };
 
 	return make_job(str_of(message), strlen(message), addresses, 2);
+}
+
+/* A job with what its sender asked for; the third recipient's values are none that may be written. */
+static struct job *
+make_dsn_job(void)
+{
+	static const struct msg_job_rcpt rcpts[] = {
+		{ .number = 0, .address = S("a@d.example"), .forward_path = S("old+a@d.example"), .notify = 1 },
+		{ .number = 1, .address = S("b@d.example"), .notify = 14, .orcpt = S("rfc822;b+2Bx@d.example") },
+		{ .number = 2, .address = S("c@d.example"), .notify = 3, .orcpt = S("rfc822;x\r\nDATA") },
+		{ .number = 3, .address = S("d@d.example") },
+	};
+	struct msg_job job = { .message = 1,
+		.action = S("out"),
+		.destination = S("out/d.example"),
+		.reverse_path = S("s@o.example"),
+		.ret = PROTO_RET_HDRS,
+		.envid = S("QQ+2B1"),
+		.size = strlen(message),
+		.rcpts = 4 };
+	struct msg_job_body body = { .offset = 0, .bytes = str_of(message) };
+	struct job *piece;
+	uint64_t id = ++t.jobs, i;
+
+	assert_true(job_take(&t.table, id, &job));
+	for (i = 0; i < 4; i++)
+		assert_true(job_take_rcpt(&t.table, id, &rcpts[i]));
+	assert_true(job_take_body(&t.table, id, &body, &piece));
+	return t.ready;
 }
 
 static void
@@ -469,7 +503,7 @@ test_a_message_that_cannot_be_read_is_broken_off(void **state)
 	client_written(&t.client, t.client.out.len);
 	assert_int_equal(t.pulled, 50000);
 	assert_true(job_take_cancel(&t.table, 1, &job));
-	reply_make(&why, 451, "4.3.0 it is gone");
+	reply_make(&why, PROTO_CAUSE_HERE, 451, "4.3.0 it is gone");
 	client_cancel(&t.client, &why);
 	assert_string_equal(t.results, "L451 F550");
 	assert_int_equal(t.client.state, CLIENT_CLOSED);
@@ -626,10 +660,75 @@ start_loop(void **state)
 	return 0;
 }
 
+/* RFC 3461 section 5.2.1: passed on where DSN is offered, and told so. */
+static void
+hand_on(const char *offer, const char *commands, bool passed)
+{
+	char said[1024];
+
+	begin();
+	say("220 mx|");
+	take_output(said, sizeof(said));
+	say(offer);
+	send_job(make_dsn_job());
+	take_output(said, sizeof(said));
+	assert_string_equal(said, commands);
+	say("250 m|250 a|250 b|250 c|250 d|354 go|");
+	take_output(said, sizeof(said));
+	say("250 Ok|");
+	assert_string_equal(t.results, "D250 D250 D250 D250");
+	assert_int_equal(t.passed, passed);
+	end();
+}
+
+static void
+test_what_the_sender_wants_is_handed_on(void **state)
+{
+	(void)state;
+	hand_on("250-mx|250-dsn|250 PIPELINING|",
+	    "MAIL FROM:<s@o.example> RET=HDRS ENVID=QQ+2B1|"
+	    "RCPT TO:<a@d.example> NOTIFY=NEVER ORCPT=rfc822;old+2Ba@d.example|"
+	    "RCPT TO:<b@d.example> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;b+2Bx@d.example|"
+	    "RCPT TO:<c@d.example>|RCPT TO:<d@d.example>|DATA|",
+	    true);
+	hand_on("250-mx|250 PIPELINING|",
+	    "MAIL FROM:<s@o.example>|RCPT TO:<a@d.example>|RCPT TO:<b@d.example>|RCPT TO:<c@d.example>|"
+	    "RCPT TO:<d@d.example>|DATA|",
+	    false);
+}
+
+static void
+test_a_result_has_its_cause(void **state)
+{
+	char said[1024];
+
+	(void)state;
+	begin();
+	say("220 mx|");
+	take_output(said, sizeof(said));
+	say("250 mx|");
+	send_job(make_small_job());
+	take_output(said, sizeof(said));
+	say("451 4.7.1 Greylisted|");
+	assert_int_equal(t.cause, PROTO_CAUSE_GREYLIST);
+	end();
+	begin();
+	say("220 mx|");
+	take_output(said, sizeof(said));
+	say("250 mx|");
+	send_job(make_small_job());
+	take_output(said, sizeof(said));
+	client_lost(&t.client, "closed");
+	assert_int_equal(t.cause, PROTO_CAUSE_CONNECTION);
+	end();
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_the_sender_wants_is_handed_on),
+		cmocka_unit_test(test_a_result_has_its_cause),
 		cmocka_unit_test(test_dialogues),
 		cmocka_unit_test(test_a_large_message_is_pulled_with_bounded_memory),
 		cmocka_unit_test(test_a_message_that_cannot_be_read_is_broken_off),

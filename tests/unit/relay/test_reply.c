@@ -176,11 +176,11 @@ test_replies_of_our_own(void **state)
 	struct reply r;
 
 	(void)state;
-	reply_make(&r, 451, "4.4.1 %s: %s", "mx.d.example", "refused\n");
+	reply_make(&r, PROTO_CAUSE_HERE, 451, "4.4.1 %s: %s", "mx.d.example", "refused\n");
 	assert_int_equal(r.code, 451);
 	assert_string_equal(r.enhanced, "4.4.1");
 	assert_string_equal(r.text, "451 4.4.1 mx.d.example: refused\\x0a");
-	reply_make(&r, 550, "%s", "");
+	reply_make(&r, PROTO_CAUSE_HERE, 550, "%s", "");
 	assert_string_equal(r.text, "550");
 }
 
