@@ -190,6 +190,7 @@ static void
 send_result(struct delivery *d, const struct outcome *o)
 {
 	SEND(d->channel, JOB_RESULT, job_result, d->id, .number = d->rcpts[d->current].number, .result = o->result,
+	    .cause = o->result == PROTO_RESULT_DELIVERED ? PROTO_CAUSE_NONE : PROTO_CAUSE_HERE, .passed = false,
 	    .code = o->code, .enhanced = str_of(o->enhanced), .text = str_of(o->text), .hop = S(""));
 }
 

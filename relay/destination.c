@@ -474,8 +474,8 @@ is_of_family(struct attempt *a, const struct route_host *host)
 	if (family == AF_UNSPEC || host->address.ss_family == family)
 		return true;
 	if (!a->failure.set) {
-		reply_make(&why, 451, "4.4.4 %s: it has no address that mta limit %s leaves", host->name,
-		    family == AF_INET ? "inet4" : "inet6");
+		reply_make(&why, PROTO_CAUSE_OUR_LIMIT, 451, "4.4.4 %s: it has no address that mta limit %s leaves",
+		    host->name, family == AF_INET ? "inet4" : "inet6");
 		note_failure(a, PROTO_RESULT_DEFERRED, &why, host->name);
 	}
 	return false;
