@@ -419,6 +419,18 @@
 	F(u64,     offset, UINT64_MAX) \
 	F(blob,    bytes, PROTO_CHUNK_MAX)
 
+/*
+ * The next part of a backup, an archive of the whole queue (queue/archive.h); offset 0 begins one. client is control's number
+ * for who asked. Answered by one QUEUE_TEXT; at the end by ANSWER_END, whose count is the messages in it.
+ */
+#define PROTO_QUEUE_BACKUP(F) \
+	F(u64,     client, UINT64_MAX) \
+	F(u64,     offset, UINT64_MAX)
+
+/* That client is gone: nobody waits for its backup. */
+#define PROTO_QUEUE_BACKUP_END(F) \
+	F(u64,     client, UINT64_MAX)
+
 /* Try now (message 0: all), or take out of the queue without a bounce. */
 #define PROTO_QUEUE_SCHEDULE(F) \
 	F(u64,     owner, UINT32_MAX) \
@@ -547,6 +559,8 @@
 	T(QUEUE_ENTRY,      queue_entry,      QUEUE | CONTROL, CONTROL | CLIENT, 0) \
 	T(QUEUE_READ,       queue_read,       CONTROL | CLIENT, QUEUE | CONTROL, 0) \
 	T(QUEUE_TEXT,       queue_text,       QUEUE | CONTROL, CONTROL | CLIENT, 0) \
+	T(QUEUE_BACKUP,     queue_backup,     CONTROL | CLIENT, QUEUE | CONTROL, 0) \
+	T(QUEUE_BACKUP_END, queue_backup_end, CONTROL, QUEUE, 0) \
 	T(QUEUE_SCHEDULE,   queue_schedule,   CONTROL | CLIENT, QUEUE | CONTROL, 0) \
 	T(QUEUE_REMOVE,     queue_remove,     CONTROL | CLIENT, QUEUE | CONTROL, 0) \
 	T(DESTINATION_LIST,    destination_list,    CONTROL | CLIENT, QUEUE | CONTROL, 0) \

@@ -32,6 +32,8 @@ struct client {
 	struct client *next;
 	struct channel *channel;
 	struct identity who;
+	uint64_t number; /* among all there ever were */
+	bool backs_up;   /* queue has a backup open for it */
 	enum state state;
 	struct loop_timer timer;
 
@@ -51,6 +53,7 @@ static struct {
 	struct loop_fd readable;
 	struct loop_timer rest;
 	uint64_t last_forward;
+	uint64_t last_number;
 	int64_t started_ms;
 	struct msg_pause paused;
 	uint64_t refused;
@@ -78,6 +81,17 @@ free_client(void *object)
 	free(object);
 }
 
+/* Its read transaction must not outlive who wanted it. */
+static void
+end_backup(struct client *c)
+{
+	struct peer *queue = c->backs_up ? process_peer(PROTO_KIND_QUEUE, 0) : NULL;
+
+	if (queue != NULL)
+		SEND(queue->channel, QUEUE_BACKUP_END, queue_backup_end, 0, .client = c->number);
+	c->backs_up = false;
+}
+
 static void
 remove_client(struct client *c)
 {
@@ -89,6 +103,7 @@ remove_client(struct client *c)
 		return;
 	*at = c->next;
 	self.count--;
+	end_backup(c);
 	loop_timer_stop(&c->timer);
 	channel_free(c->channel);
 	loop_reap(free_client, c);
@@ -116,24 +131,30 @@ closed(void *arg, const char *violation)
 
 /* --- answers --- */
 
+/* Who writes a backup to a slow place may take longer between its parts. */
+static void
+wait_for_client(struct client *c, enum state state)
+{
+	c->state = state;
+	loop_timer_start(&c->timer, c->backs_up ? CONTROL_BACKUP_MS : CONTROL_REQUEST_MS);
+}
+
 /* The answer is read: the next request may come. */
 static void
 read_on(void *arg)
 {
 	struct client *c = arg;
 
-	c->state = STATE_ASKING;
-	loop_timer_start(&c->timer, CONTROL_REQUEST_MS);
+	wait_for_client(c, STATE_ASKING);
 	channel_resume(c->channel);
 }
 
 static void
 end_request(struct client *c)
 {
-	c->state = STATE_READING;
 	c->verb = NULL;
 	c->asked_count = 0;
-	loop_timer_start(&c->timer, CONTROL_REQUEST_MS);
+	wait_for_client(c, STATE_READING);
 	channel_on_drained(c->channel, read_on, c);
 }
 
@@ -342,7 +363,8 @@ log_request(const struct client *c, enum proto_type type, const union proto_mess
 	uint64_t message = message_of(type, msg);
 	char address[VERB_BY_MAX];
 
-	if (!c->verb->changes)
+	/* A backup shows all mail; its first part is its beginning. */
+	if (!c->verb->changes && (type != PROTO_QUEUE_BACKUP_TYPE || msg->queue_backup.offset != 0))
 		return;
 	(void)snprintf(address, sizeof(address), "local:%u", c->who.uid);
 	if (message == 0)
@@ -373,6 +395,10 @@ request(void *arg, enum proto_type type, uint64_t id, const union proto_message 
 	}
 	log_request(c, type, msg);
 	verb_own(type, &c->who, &owned, by);
+	if (type == PROTO_QUEUE_BACKUP_TYPE) {
+		c->backs_up = true;
+		owned.queue_backup.client = c->number;
+	}
 	forward(c, type, &owned);
 	return true;
 }
@@ -450,6 +476,7 @@ take_connection(int fd)
 	if (c == NULL)
 		fatal("out of memory");
 	c->who = who;
+	c->number = ++self.last_number;
 	c->channel = channel_new(fd, PROTO_KIND_CONTROL, PROTO_KIND_CLIENT, request, closed, c);
 	reason = judge(&who);
 	if (reason != NULL) {

@@ -27,6 +27,9 @@ struct options {
 	const char *by;      /* show queue: "age" or "destination"; NULL: by message */
 	bool down;           /* show destinations: those that are not served */
 	uint64_t waiting;    /* show destinations: those that so many recipients wait for */
+	const char *spool;   /* export, restore */
+	bool merge;          /* restore: also into a spool that has mail */
+	bool salvage;        /* export: from a damaged spool */
 };
 
 /* args end with NULL; there are as many as the command has names for, or as it cannot do without. Returns the exit code. */

@@ -12,6 +12,7 @@
 	L(CONTROL_RESERVED,        1,         "of them that only root may take") \
 	L(CONTROL_CLIENTS_UID_MAX, 4,         "connections of one user; root has no such limit") \
 	L(CONTROL_REQUEST_MS,      10 * 1000, "milliseconds for a request to come, to be answered, and for the answer to be read") \
+	L(CONTROL_BACKUP_MS,       60 * 1000, "likewise where a backup is being written") \
 	L(CONTROL_ACCEPTS_MAX,     16,        "connections accepted in one turn") \
 	L(CONTROL_ACCEPT_BACKOFF_MS, 1000,    "milliseconds without accepting when descriptors have run out") \
 	L(CONTROL_PEERS_MAX,       64,        "processes asked for one status") \

@@ -11,11 +11,13 @@
 #include "common/log.h"
 #include "common/str.h"
 #include "common/version.h"
+#include "ctl/backup.h"
 #include "ctl/change.h"
 #include "ctl/command.h"
 #include "ctl/destinations.h"
 #include "ctl/format.h"
 #include "ctl/monitor.h"
+#include "ctl/offline.h"
 #include "ctl/runtime.h"
 #include "ctl/sendmail.h"
 #include "ctl/show.h"
@@ -29,6 +31,7 @@ static const struct command commands[] = {
 	{ "show stats",    "",       "all counters",                                            show_stats },
 	{ "show destinations", "", "what waits for each (--down, --waiting N)",               show_destinations },
 	{ "monitor",       "",       "counters, live (-n COUNT, -i SECONDS)",                   monitor },
+	{ "backup",        "FILE",   "a copy of the running queue; - is standard output",       backup },
 	{ "schedule",      "ID|all", "try now to deliver",                                      change_schedule },
 	{ "remove",        "ID|all", "take out of the queue, without a bounce",                 change_remove },
 	{ "pause mda",     "",       "no deliveries to users of this machine",                  change_pause_mda },
@@ -41,6 +44,9 @@ static const struct command commands[] = {
 	{ "resume destination", "NAME", "deliver it again",                                    resume_destination },
 	{ "log brief",     "",       "log what happens to mail",                                change_log_brief },
 	{ "log verbose",   "",       "log everything",                                          change_log_verbose },
+	{ "check-spool",   "[DIR]",  "look for what is wrong with a spool that is not in use",  offline_check },
+	{ "export",        "DIR|FILE", "all mail of a spool that is not in use (--spool, --salvage)", offline_export },
+	{ "restore",       "FILE",   "mail of a backup into a spool (--spool, --merge)",        offline_restore },
 	{ "stop",          "",       "end the daemon",                                          change_stop },
 };
 
@@ -50,6 +56,9 @@ static const struct option long_options[] = {
 	{ "waiting", required_argument, NULL, 'w' },
 	{ "json",    no_argument, NULL, 'j' },
 	{ "raw",     no_argument, NULL, 'r' },
+	{ "merge",   no_argument, NULL, 'm' },
+	{ "salvage", no_argument, NULL, 'S' },
+	{ "spool",   required_argument, NULL, 'D' },
 	{ "help",    no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },
 	{ NULL,      0,           NULL, 0 },
@@ -80,7 +89,7 @@ static int
 control(int argc, char **argv)
 {
 	char socket[RUNTIME_PATH_MAX + 1];
-	struct options options = { .socket = runtime_path("control.sock", socket), .interval_s = 1 };
+	struct options options = { .socket = runtime_path("control.sock", socket), .interval_s = 1, .spool = "/var/spool/postern" };
 	int letter;
 
 	while ((letter = getopt_long(argc, argv, "s:n:i:jh", long_options, NULL)) != -1) {
@@ -88,6 +97,9 @@ control(int argc, char **argv)
 		case 's': options.socket = optarg; break;
 		case 'j': options.json = true; break;
 		case 'r': options.raw = true; break;
+		case 'm': options.merge = true; break;
+		case 'S': options.salvage = true; break;
+		case 'D': options.spool = optarg; break;
 		case 'b': options.by = optarg; break;
 		case 'd': options.down = true; break;
 		case 'w':

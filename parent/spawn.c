@@ -14,30 +14,9 @@
 #include <unistd.h>
 
 #include "common/process.h"
+#include "common/programs.h"
 
 static int programs[PROTO_KIND_COUNT];
-
-/* The directory of the other programs. */
-static bool
-find_directory(char *out, size_t size, struct error *err)
-{
-	ssize_t n = readlink("/proc/self/exe", out, size - 1);
-	char *slash;
-
-	if (n == -1)
-		return error_set(err, ERROR_PERMANENT, "/proc/self/exe: %s", strerror(errno));
-	out[n] = '\0';
-	slash = strrchr(out, '/');
-	if (slash != NULL)
-		*slash = '\0';
-	slash = strrchr(out, '/');
-	if (slash == NULL || strcmp(slash, "/sbin") != 0)
-		return true;
-	*slash = '\0';
-	if (strlcat(out, "/libexec/postern", size) >= size)
-		return error_set(err, ERROR_PERMANENT, "%s: too long a path", out);
-	return true;
-}
 
 bool
 spawn_prepare(struct error *err)
@@ -45,7 +24,7 @@ spawn_prepare(struct error *err)
 	char directory[PATH_MAX], path[PATH_MAX + 32];
 	int kind;
 
-	if (!find_directory(directory, sizeof(directory), err))
+	if (!programs_directory(directory, sizeof(directory), err))
 		return false;
 	for (kind = 0; kind < PROTO_KIND_COUNT; kind++) {
 		if (kind == PROTO_KIND_PARENT || kind == PROTO_KIND_CLIENT)

@@ -147,8 +147,8 @@ decode_part(struct fields fields, struct str *rest, void *part)
 	return true;
 }
 
-static bool
-decode_head(struct str *rest, struct arrival *out)
+bool
+arrival_decode(struct str *rest, struct arrival *out)
 {
 	struct head head;
 
@@ -161,18 +161,24 @@ decode_head(struct str *rest, struct arrival *out)
 	return true;
 }
 
-/* The recipient of that number: they are in their order, none is missing. */
-static bool
-decode_rcpt(struct str *rest, uint64_t number, struct arrival_rcpt *out)
+bool
+arrival_decode_rcpt(struct str *rest, struct arrival_rcpt *out)
 {
 	struct part part;
 
-	if (!decode_part(part_fields(), rest, &part) || part.number != number || part.destination.len == 0 ||
+	if (!decode_part(part_fields(), rest, &part) || part.destination.len == 0 ||
 	    !record_decode(RECORD_KIND_RECIPIENT, no_key, part.record, &out->record))
 		return false;
 	out->number = (uint32_t)part.number;
 	out->destination = part.destination;
 	return true;
+}
+
+/* The recipient of that number: they are in their order, none is missing. */
+static bool
+decode_rcpt(struct str *rest, uint64_t number, struct arrival_rcpt *out)
+{
+	return arrival_decode_rcpt(rest, out) && out->number == number;
 }
 
 /* Whether the id was given out, and nothing stands under it. */
@@ -198,7 +204,7 @@ arrival_replay(struct store_txn *txn, struct str entry)
 	struct arrival a;
 	uint64_t i;
 
-	if (!decode_head(&body, &a) || a.record.recipients == 0 || !is_new(txn, a.message))
+	if (!arrival_decode(&body, &a) || a.record.recipients == 0 || !is_new(txn, a.message))
 		return false;
 	rcpts = body;
 	for (i = 0; i < a.record.recipients; i++)

@@ -37,6 +37,10 @@ uint64_t arrival_put_rcpt(struct store_txn *txn, uint64_t message, const struct 
 bool arrival_encode(const struct arrival *a, struct buf *out);
 bool arrival_encode_rcpt(const struct arrival_rcpt *r, struct buf *out);
 
+/* Cuts the head of an entry off rest, and then recipient by recipient, as many as it says; the body is left. */
+bool arrival_decode(struct str *rest, struct arrival *out);
+bool arrival_decode_rcpt(struct str *rest, struct arrival_rcpt *out);
+
 /* Puts an entry into the store; a store_replay_fn. */
 bool arrival_replay(struct store_txn *txn, struct str entry);
 

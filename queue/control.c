@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "queue/again.h"
+#include "queue/barrier.h"
 #include "queue/clock.h"
 #include "queue/core.h"
 #include "queue/dispatch.h"
@@ -39,8 +40,8 @@ struct request {
 	uint64_t offset;  /* of the text that is read */
 	struct reader_request *reading;
 	struct loop_timer timer;
-	struct step barrier;
-	loop_timer_fn *begin; /* when the barrier is on disk; NULL: has begun */
+	struct barrier barrier;
+	loop_timer_fn *begin; /* when the barrier is passed; NULL: has begun */
 	char by[PROTO_NAME_MAX + 1];
 };
 
@@ -154,19 +155,11 @@ control_gone(struct peer *peer)
 /* --- what was accepted before the question is in the answer --- */
 
 static void
-run_nothing(struct store_txn *txn, struct step *step)
+passed_barrier(void *arg)
 {
-	(void)txn;
-	(void)step;
-}
-
-static void
-passed_barrier(struct step *step, enum store_failure failure)
-{
-	struct request *q = (struct request *)(void *)((char *)step - offsetof(struct request, barrier));
+	struct request *q = arg;
 	loop_timer_fn *begin = q->begin;
 
-	(void)failure;
 	q->begin = NULL;
 	if (q->peer == NULL && asks_only(q))
 		free_request(q);
@@ -174,17 +167,11 @@ passed_barrier(struct step *step, enum store_failure failure)
 		begin(q);
 }
 
-/* The journal may have mail that the store gets in a moment. */
 static void
 begin(struct request *q, loop_timer_fn *step)
 {
-	if (committer_kept_bytes(core.committer) == 0) {
-		step(q);
-		return;
-	}
 	q->begin = step;
-	q->barrier = (struct step){ .kind = STEP_URGENT, .run = run_nothing, .done = passed_barrier };
-	committer_add(core.committer, &q->barrier);
+	barrier_pass(&q->barrier, passed_barrier, q);
 }
 
 static void

@@ -141,6 +141,8 @@ read_head(struct journal *j, struct error *err)
 			"the queue ended may be missing"));
 		return true;
 	}
+	if (j->store == 0)
+		j->store = le64toh(head.store);
 	if (le64toh(head.store) != j->store)
 		return error_set(err, ERROR_PERMANENT,
 		    "%s/journal: belongs to another store: expected the data.mdb it was written with, or no journal",
@@ -179,6 +181,12 @@ journal_open(int dir_fd, const char *dir, uint64_t store, uint64_t half, struct 
 		return NULL;
 	}
 	return j;
+}
+
+uint64_t
+journal_store(const struct journal *j)
+{
+	return j->store;
 }
 
 void

@@ -31,9 +31,12 @@ enum journal_added {
 /*
  * Opens the file `journal` of a directory, or makes it, with two halves of half bytes each where it is new; dir is the
  * directory's name in messages. store is the number of the store it belongs to: with another one its mail was delivered
- * long ago, or is not ours. Nothing is written yet. Returns fresh; NULL with err set.
+ * long ago, or is not ours; 0: whatever it belongs to. Nothing is written yet. Returns fresh; NULL with err set.
  */
 struct journal *journal_open(int dir_fd, const char *dir, uint64_t store, uint64_t half, struct error *err);
+
+/* The number of the store it belongs to; 0 where it does not say. */
+uint64_t journal_store(const struct journal *j);
 
 /* Accepts NULL. */
 void journal_close(struct journal *j);

@@ -104,7 +104,13 @@
 	L(QUEUE_AGES_PART,             16384,    "likewise in one answer") \
 	L(QUEUE_AGES_ROWS,             256,      "destinations in such an answer") \
 	L(QUEUE_ORDERS_MAX,            64,       "destinations that are suspended or resumed at once") \
-	L(QUEUE_CHANGE_STEP,           50,       "messages rescheduled or removed in one step")
+	L(QUEUE_CHANGE_STEP,           50,       "messages rescheduled or removed in one step") \
+	/* backup and restore */ \
+	L(QUEUE_BACKUP_IDLE_MS,        60000,    "time after which a backup that nobody reads on is given up") \
+	L(RESTORE_COMMIT_BYTES,        4194304,  "bytes of mail that are restored in one transaction") \
+	L(RESTORE_REMEMBER_S,          7776000,  "time for which a restored message is known, so that it is not restored again") \
+	L(RESTORE_ENDED_MAX,           4194304,  "recipients that have left the queue since a backup of the same spool, looked up in memory") \
+	L(SALVAGE_RECORDS_MAX,         67108864, "records that are found in a damaged store, kept in memory")
 /* clang-format on */
 
 enum {

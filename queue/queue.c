@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "queue/check.h"
+#include "queue/offline.h"
 #include "queue/service.h"
 
 int
@@ -7,8 +7,8 @@ main(int argc, char **argv)
 {
 	int status;
 
-	if (check_is_asked(argc, argv))
-		return check_run(argc, argv);
+	if (offline_is_asked(argc, argv))
+		return offline_run(argc, argv);
 	status = process_run(&service, argc, argv);
 	service_close();
 	return status;

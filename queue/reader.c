@@ -22,6 +22,8 @@ struct reader_request {
 	size_t max;
 	reader_done_fn *done; /* NULL: cancelled; of the loop alone */
 	void *arg;
+	reader_work_fn *work; /* NULL: a text is read */
+	reader_work_fn *worked;
 	/* set by the thread */
 	enum store_found found;
 	char *data;
@@ -105,8 +107,13 @@ read_text(struct store_txn *txn, struct reader_request *q)
 static void
 run_request(struct reader *r, struct reader_request *q)
 {
-	struct store_txn *txn = store_read(r->store, &q->err);
+	struct store_txn *txn;
 
+	if (q->work != NULL) {
+		q->work(q->arg);
+		return;
+	}
+	txn = store_read(r->store, &q->err);
 	q->found = STORE_BROKEN;
 	if (txn == NULL)
 		return;
@@ -190,7 +197,9 @@ take_done(int fd, short what, void *arg)
 		const struct reader_piece piece = { q->found, { q->data, q->len }, q->offset, q->text_size,
 			q->err.text };
 		STAILQ_REMOVE_HEAD(&done, next);
-		if (q->done != NULL)
+		if (q->worked != NULL)
+			q->worked(q->arg);
+		else if (q->done != NULL)
 			q->done(q->arg, &piece);
 		free_request(q);
 	}
@@ -248,23 +257,32 @@ reader_free(struct reader *r)
 	free(r);
 }
 
-struct reader_request *
-reader_ask(struct reader *r, uint64_t message, uint64_t offset, size_t max, reader_done_fn *done, void *arg)
+static struct reader_request *
+hand_over(struct reader *r, const struct reader_request *request)
 {
-	struct reader_request *q = calloc(1, sizeof(*q));
+	struct reader_request *q = malloc(sizeof(*q));
 
 	if (q == NULL)
 		fatal("out of memory");
-	q->message = message;
-	q->offset = offset;
-	q->max = max;
-	q->done = done;
-	q->arg = arg;
+	*q = *request;
 	(void)pthread_mutex_lock(&r->lock);
 	STAILQ_INSERT_TAIL(&r->asked, q, next);
 	(void)pthread_cond_signal(&r->changed);
 	(void)pthread_mutex_unlock(&r->lock);
 	return q;
+}
+
+struct reader_request *
+reader_ask(struct reader *r, uint64_t message, uint64_t offset, size_t max, reader_done_fn *done, void *arg)
+{
+	return hand_over(
+	    r, &(struct reader_request){ .message = message, .offset = offset, .max = max, .done = done, .arg = arg });
+}
+
+void
+reader_call(struct reader *r, reader_work_fn *work, reader_work_fn *done, void *arg)
+{
+	(void)hand_over(r, &(struct reader_request){ .work = work, .worked = done, .arg = arg });
 }
 
 void

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A thread that reads the texts of messages from the store: a page that has to come from the disk must not stop the loop.
- * One short read transaction for each request; the data is copied out. Who asks has one request for each job, so their
+ * A thread that reads the texts of messages from the store, and what a backup wants: a page that has to come from the disk
+ * must not stop the loop. For texts one short read transaction for each request; the data is copied out. Who asks has one request for each job, so their
  * number is bounded; read and not yet taken are at most QUEUE_READER_DONE_MAX pieces.
  */
 #ifndef QUEUE_READER_H
@@ -37,6 +37,10 @@ void reader_free(struct reader *r);
 /* Asks for at most max bytes of the message's text from offset on; done is called in the loop, once. */
 struct reader_request *reader_ask(
     struct reader *r, uint64_t message, uint64_t offset, size_t max, reader_done_fn *done, void *arg);
+
+/* Has work(arg) called on the thread, among the requests in their order, and then done(arg) in the loop. Never cancelled. */
+typedef void reader_work_fn(void *arg);
+void reader_call(struct reader *r, reader_work_fn *work, reader_work_fn *done, void *arg);
 
 /* The answer is of no more interest: done is not called. */
 void reader_cancel(struct reader_request *request);

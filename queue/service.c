@@ -9,6 +9,7 @@
 #include "queue/again.h"
 #include "queue/allowance.h"
 #include "queue/arrival.h"
+#include "queue/backup.h"
 #include "queue/clock.h"
 #include "queue/control.h"
 #include "queue/core.h"
@@ -156,6 +157,7 @@ service_close(void)
 {
 	if (core.store != NULL) {
 		reader_free(core.reader);
+		backup_stop();
 		intake_free(core.intake);
 		committer_free(core.committer);
 		store_close(core.store);
@@ -209,7 +211,11 @@ peer_gone(struct peer *peer)
 	}
 	case PROTO_KIND_MAILBOX: mailbox_peer_gone(peer); break;
 	case PROTO_KIND_ROUTER: reroute_router_gone(); break;
-	case PROTO_KIND_CONTROL: control_gone(peer); destinations_gone(peer); break;
+	case PROTO_KIND_CONTROL:
+		control_gone(peer);
+		destinations_gone(peer);
+		backup_peer_gone(peer);
+		break;
 	default: break;
 	}
 	dispatch_soon();
@@ -242,6 +248,8 @@ const struct process service = {
 		[PROTO_STATUS_ASK_TYPE] = control_status,
 		[PROTO_QUEUE_LIST_TYPE] = control_list,
 		[PROTO_QUEUE_READ_TYPE] = control_read,
+		[PROTO_QUEUE_BACKUP_TYPE] = backup_next,
+		[PROTO_QUEUE_BACKUP_END_TYPE] = backup_end,
 		[PROTO_QUEUE_SCHEDULE_TYPE] = control_schedule,
 		[PROTO_QUEUE_REMOVE_TYPE] = control_remove,
 		[PROTO_DESTINATION_LIST_TYPE] = destinations_list,

@@ -301,6 +301,12 @@ store_open(const char *dir, const struct store_options *options, struct error *e
 	return s;
 }
 
+uint64_t
+store_number(const struct store *s)
+{
+	return s->number;
+}
+
 void
 store_close(struct store *s)
 {

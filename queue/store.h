@@ -19,6 +19,7 @@
 
 #include "common/error.h"
 #include "common/str.h"
+#include "queue/limits.h"
 #include "queue/records.h"
 
 struct store;
@@ -56,6 +57,9 @@ void store_close(struct store *s);
 
 /* What was opened with it and is written by intake.h; NULL where there is no room for one. */
 struct journal *store_journal(const struct store *s);
+
+/* The store's own number, by chance: tells it from every other. */
+uint64_t store_number(const struct store *s);
 
 /* Bytes that can still be stored, by the file system's and the map's free room, less the reserve for deliveries. */
 uint64_t store_room(struct store *s);
@@ -244,6 +248,21 @@ void store_put_meta(struct store_txn *txn, enum store_meta what, uint64_t value)
 void store_put_state(struct store_txn *txn, struct str kind, struct str key, struct str value, uint64_t expires_ms);
 enum store_found store_get_state(
     struct store_txn *txn, struct str kind, struct str key, struct str *value, uint64_t *expires_ms, struct error *err);
+
+void store_delete_state(struct store_txn *txn, struct str kind, struct str key);
+
+/* Where a walk through all of them stands; zeroed: at the start. */
+struct store_state_key {
+	size_t len;
+	char bytes[STORE_STATE_KEY_MAX + 2];
+};
+
+/*
+ * The next one, behind *at, which moves on; kind and key are views of it. At a damaged record, STORE_BROKEN, it moves on
+ * too, unless nothing behind can be reached.
+ */
+enum store_found store_next_state(struct store_txn *txn, struct store_state_key *at, struct str *kind, struct str *key,
+    struct str *value, uint64_t *expires_ms, struct error *err);
 
 /*
  * Checks every invariant of records.h in one read transaction: each record decodes, each message has its pieces, each

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* History, and the small things that are kept for other processes. */
+#include <string.h>
+
 #include "queue/store_lmdb.h"
 
 enum { CLOCK_BACK_US = 1000000 /* a time that is earlier by more than this is a clock that was set back */ };
@@ -132,4 +134,39 @@ store_get_state(
 	*value = record.value;
 	*expires_ms = record.expires_ms;
 	return STORE_FOUND;
+}
+
+enum store_found
+store_next_state(struct store_txn *txn, struct store_state_key *at, struct str *kind, struct str *key,
+    struct str *value, uint64_t *expires_ms, struct error *err)
+{
+	struct record_state record;
+	enum store_found found;
+	struct str stored, bytes;
+	size_t len;
+
+	found = db_seek(txn, DB_STATE, (struct str){ at->bytes, at->len }, &stored, &bytes, err);
+	if (found != STORE_FOUND)
+		return found;
+	len = (unsigned char)(stored.len > 0 ? stored.ptr[0] : 0);
+	if (len == 0 || len >= stored.len || stored.len > sizeof(at->bytes) - 1)
+		return db_broken(txn, DB_STATE, stored, "the key is damaged", err);
+	memcpy(at->bytes, stored.ptr, stored.len);
+	at->bytes[stored.len] = '\0'; /* the first key behind it */
+	at->len = stored.len + 1;
+	found = db_decode(txn, DB_STATE, stored, bytes, RECORD_KIND_STATE, &record, err);
+	*kind = (struct str){ at->bytes + 1, len };
+	*key = (struct str){ at->bytes + 1 + len, stored.len - 1 - len };
+	*value = found == STORE_FOUND ? record.value : (struct str)STR("");
+	*expires_ms = found == STORE_FOUND ? record.expires_ms : 0;
+	return found;
+}
+
+void
+store_delete_state(struct store_txn *txn, struct str kind, struct str key)
+{
+	struct name_key k;
+
+	if (name_key_state(&k, kind, key))
+		(void)db_delete(txn, DB_STATE, name_key_str(&k));
 }

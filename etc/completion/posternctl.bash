@@ -8,7 +8,7 @@ _posternctl()
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		-s) options=(-s "${COMP_WORDS[++i]}") ;;
-		-n | -i | --by | --waiting) ((i++)) ;;
+		-n | -i | --by | --waiting | --spool) ((i++)) ;;
 		-*) ;;
 		*) words+=("${COMP_WORDS[i]}") ;;
 		esac
@@ -18,6 +18,10 @@ _posternctl()
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		return
 		;;
+	--spool)
+		mapfile -t COMPREPLY < <(compgen -d -- "$word")
+		return
+		;;
 	-n | -i | --waiting) return ;;
 	--by)
 		mapfile -t COMPREPLY < <(compgen -W "age destination" -- "$word")
@@ -25,7 +29,7 @@ _posternctl()
 		;;
 	esac
 	case "${words[*]}" in
-	"") choices="show monitor schedule remove suspend pause resume log stop" ;;
+	"") choices="show monitor backup schedule remove suspend pause resume log check-spool export restore stop" ;;
 	show) choices="status queue destinations envelope message stats" ;;
 	pause) choices="mda mta smtp" ;;
 	resume) choices="mda mta smtp destination" ;;
@@ -41,7 +45,7 @@ _posternctl()
 		[[ ${words[0]} == show ]] || choices+=" all"
 		;;
 	esac
-	[[ $word == -* ]] && choices="-s -n -i --by --down --waiting --json --raw --help --version"
+	[[ $word == -* ]] && choices="-s -n -i --by --down --waiting --json --raw --merge --salvage --spool --help --version"
 	mapfile -t COMPREPLY < <(compgen -W "$choices" -- "$word")
 }
-complete -F _posternctl posternctl
+complete -o default -F _posternctl posternctl

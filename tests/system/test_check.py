@@ -15,16 +15,16 @@ def check(spool):
 def test_a_spool_that_is_not_there_is_not_made(tmp_path):
     spool = tmp_path / "spool"
     done = check(spool)
-    assert done.returncode == 66 and "expected the file of a store" in done.stderr
+    assert done.returncode == 2 and "expected the file of a store" in done.stderr
     assert not spool.exists()
 
 
 def test_an_empty_folder_stays_empty(tmp_path):
-    assert check(tmp_path).returncode == 66
+    assert check(tmp_path).returncode == 2
     assert not list(tmp_path.iterdir())
 
 
 def test_a_file_that_is_no_store_is_refused(tmp_path):
     (tmp_path / "data.mdb").write_bytes(b"no store" * 1024)
     done = check(tmp_path)
-    assert done.returncode == 66 and done.stderr
+    assert done.returncode == 2 and done.stderr

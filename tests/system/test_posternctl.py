@@ -295,7 +295,7 @@ def test_U01_10000_connections_one_after_another(daemon):
 def help_commands():
     """The words of every command."""
     text = subprocess.run([postern.built("posternctl"), "--help"], stdout=subprocess.PIPE, check=True).stdout.decode()
-    lines = re.findall(r"^  (\w+(?: [a-z]+)?) ", text, re.MULTILINE)
+    lines = re.findall(r"^  ([\w-]+(?: [a-z]+)?) ", text, re.MULTILINE)
     assert len(lines) > 10
     return lines
 

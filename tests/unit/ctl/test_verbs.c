@@ -19,6 +19,7 @@ static const struct {
 	{ PROTO_STATUS_ASK_TYPE, true, false },
 	{ PROTO_QUEUE_LIST_TYPE, true, true },
 	{ PROTO_QUEUE_READ_TYPE, true, true },
+	{ PROTO_QUEUE_BACKUP_TYPE, true, false },
 	{ PROTO_QUEUE_SCHEDULE_TYPE, true, true },
 	{ PROTO_QUEUE_REMOVE_TYPE, true, true },
 	{ PROTO_DESTINATION_LIST_TYPE, true, false },

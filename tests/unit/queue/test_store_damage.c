@@ -16,7 +16,7 @@
 
 enum {
 	MAILS = 30,
-	FLIPS = 200,
+	FLIPS = 2000,
 	SECONDS_MAX = 20, /* for one flip: a damaged tree must not be walked for ever */
 	/* what a reader of a damaged store ends with */
 	EXIT_NOTICED = 0,
