@@ -222,3 +222,14 @@ def test_what_is_exported_into_a_file_can_be_restored(daemons, tmp_path, salvage
     assert "restored: 3 messages" in offline("--spool", second.spool, "restore", backup)
     second.check_spool()
     delivers(second.start(), TEXTS)
+
+
+def test_a_spool_in_use_is_named_with_its_process(daemons, tmp_path):
+    daemon = held(daemons)
+    (tmp_path / "b").write_bytes(whole_backup(daemons, tmp_path))
+    pid = daemon.pids("queue")[0]
+    assert f"is in use by process {pid}\n" in offline("check-spool", daemon.spool, expect=2)
+    for command in ["restore", "--merge", str(tmp_path / "b")], ["export", str(tmp_path / "x")]:
+        assert f"is in use by process {pid}\n" in offline("--spool", daemon.spool, *command, expect=2)
+    assert "is in use" in offline("--spool", daemon.spool, "export", "--salvage", str(tmp_path / "y"), expect=2)
+    assert not (tmp_path / "x").exists() and not (tmp_path / "y").exists()
