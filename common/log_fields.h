@@ -31,6 +31,7 @@
 	F(pid,      "process id") \
 	F(process,  "process of the daemon") \
 	F(proto,    "ESMTP or SMTP") \
+	F(query,    "which recipients a command was about: its filters, empty where it had none") \
 	F(rcpts,    "number of recipients") \
 	F(reason,   "why, in one word or a few") \
 	F(reply,    "SMTP reply, with code and enhanced status code") \

@@ -42,6 +42,68 @@ static const struct {
 };
 /* clang-format on */
 
+/* --- words --- */
+
+#define W(NAME, word) word,
+static const char *const causes[] = { PROTO_CAUSES(W) };
+static const char *const states[] = { PROTO_ENTRY_STATES(W) };
+static const char *const changes[] = { PROTO_CHANGES(W) };
+#undef W
+
+#define COUNT(words) (sizeof(words) / sizeof((words)[0]))
+
+static const char *
+word_of(const char *const *words, size_t count, unsigned value)
+{
+	return value < count ? words[value] : "unknown";
+}
+
+static bool
+find_word(const char *const *words, size_t count, struct str word, unsigned *out)
+{
+	unsigned i;
+
+	for (i = 0; i < count; i++) {
+		if (!str_equal_nocase(word, str_of(words[i])))
+			continue;
+		*out = i;
+		return true;
+	}
+	return false;
+}
+
+const char *
+proto_cause_word(unsigned cause)
+{
+	return word_of(causes, COUNT(causes), cause);
+}
+
+const char *
+proto_state_word(unsigned state)
+{
+	return word_of(states, COUNT(states), state);
+}
+
+const char *
+proto_change_word(unsigned change)
+{
+	return word_of(changes, COUNT(changes), change);
+}
+
+bool
+proto_cause_find(struct str word, unsigned *out)
+{
+	return find_word(causes, COUNT(causes), word, out);
+}
+
+bool
+proto_state_find(struct str word, unsigned *out)
+{
+	return find_word(states, COUNT(states), word, out);
+}
+
+/* --- kinds and types --- */
+
 const char *
 proto_kind_name(enum proto_kind kind)
 {

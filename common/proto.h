@@ -54,18 +54,58 @@ enum proto_result { PROTO_RESULT_DELIVERED, PROTO_RESULT_DEFERRED, PROTO_RESULT_
 enum proto_ret { PROTO_RET_NONE, PROTO_RET_FULL, PROTO_RET_HDRS };
 enum proto_notify { PROTO_NOTIFY_NEVER = 1, PROTO_NOTIFY_SUCCESS = 2, PROTO_NOTIFY_FAILURE = 4, PROTO_NOTIFY_DELAY = 8 };
 
-/* Why a recipient still waits, or failed. */
+/* clang-format off */
+
+/* Why a recipient still waits, or failed: C(NAME, word), the word being that of the queries and of the answers to them. */
+#define PROTO_CAUSES(C) \
+	C(NONE,        "none") \
+	C(ANSWER,      "answer")      /* what the other server said of this message or recipient */ \
+	C(GREYLIST,    "greylist")    /* it wants to see us again later */ \
+	C(THEIR_LIMIT, "their-limit") /* we send too much for it, or it has too little room */ \
+	C(OUR_LIMIT,   "our-limit")   /* of connections, or a rate */ \
+	C(DNS,         "dns")         /* its name could not be resolved */ \
+	C(CONNECTION,  "connection")  /* it could not be reached, or was lost */ \
+	C(TLS,         "tls")         /* the connection could not be protected as it has to be */ \
+	C(HERE,        "here")        /* this machine: a mailbox, a disk, a process */ \
+	C(PAUSE,       "pause")       /* the administrator's: paused, suspended, held, or given up */
+
+/* In what state a recipient is. */
+#define PROTO_ENTRY_STATES(E) \
+	E(WAITING, "waiting") /* for its time */ \
+	E(READY,   "ready")   /* due, for its turn */ \
+	E(RUNNING, "running") /* handed to relay or mailbox */ \
+	E(PAUSED,  "paused")  /* by the administrator */ \
+	E(HELD,    "held")    /* likewise; or its action is no longer in the configuration, or its delivery kills processes */
+
+/* What can be done with recipients. */
+#define PROTO_CHANGES(C) \
+	C(SCHEDULE, "schedule") /* try now */ \
+	C(HOLD,     "hold")     /* not before they are released */ \
+	C(RELEASE,  "release") \
+	C(REQUEUE,  "requeue")  /* ask router again where they go */ \
+	C(BOUNCE,   "bounce")   /* give up now, and tell the sender */ \
+	C(REMOVE,   "remove")   /* without telling anybody */
+/* clang-format on */
+
 enum proto_cause {
-	PROTO_CAUSE_NONE,
-	PROTO_CAUSE_ANSWER,       /* what the other server said of this message or recipient */
-	PROTO_CAUSE_GREYLIST,     /* it wants to see us again later */
-	PROTO_CAUSE_THEIR_LIMIT,  /* we send too much for it, or it has too little room */
-	PROTO_CAUSE_OUR_LIMIT,    /* of connections, or a rate */
-	PROTO_CAUSE_DNS,          /* its name could not be resolved */
-	PROTO_CAUSE_CONNECTION,   /* it could not be reached, or was lost */
-	PROTO_CAUSE_TLS,          /* the connection could not be protected as it has to be */
-	PROTO_CAUSE_HERE,         /* this machine: a mailbox, a disk, a process */
-	PROTO_CAUSE_PAUSE         /* the administrator's: paused, suspended, or held */
+#define C(NAME, word) PROTO_CAUSE_##NAME,
+	PROTO_CAUSES(C)
+#undef C
+	    PROTO_CAUSE_COUNT
+};
+
+enum proto_entry_state {
+#define E(NAME, word) PROTO_ENTRY_##NAME,
+	PROTO_ENTRY_STATES(E)
+#undef E
+	    PROTO_ENTRY_COUNT
+};
+
+enum proto_change {
+#define C(NAME, word) PROTO_CHANGE_##NAME,
+	PROTO_CHANGES(C)
+#undef C
+	    PROTO_CHANGE_COUNT
 };
 
 enum proto_route {
@@ -75,12 +115,20 @@ enum proto_route {
 	PROTO_ROUTE_TEMPORARY,
 	PROTO_ROUTE_BROKEN /* the answer breaks our limits or is no mail route: permanent */
 };
-enum proto_entry_state {
-	PROTO_ENTRY_WAITING, /* for its time */
-	PROTO_ENTRY_READY,   /* due, for its turn */
-	PROTO_ENTRY_RUNNING, /* handed to relay or mailbox */
-	PROTO_ENTRY_PAUSED,  /* by the administrator */
-	PROTO_ENTRY_HELD     /* its action is no longer in the configuration, or its delivery kills processes */
+/* What of a PROTO_QUERY limits it. */
+enum proto_filter {
+	PROTO_FILTER_NUMBER = 1,
+	PROTO_FILTER_SENDER = 2,
+	PROTO_FILTER_RECIPIENT = 4,
+	PROTO_FILTER_DOMAIN = 8,
+	PROTO_FILTER_DESTINATION = 16,
+	PROTO_FILTER_OLDER = 32,
+	PROTO_FILTER_NEWER = 64,
+	PROTO_FILTER_LARGER = 128,
+	PROTO_FILTER_SMALLER = 256,
+	PROTO_FILTER_CAUSE = 512,
+	PROTO_FILTER_STATE = 1024,
+	PROTO_FILTERS_ALL = 2047
 };
 /* Where a destination stands: the first that holds, from below. */
 enum proto_destination_state {
@@ -103,6 +151,27 @@ enum proto_socket { PROTO_SOCKET_CONTROL = 1000 };
 
 #define PROTO_OWNER_ANY  UINT32_MAX       /* every owner's mail: a request of root */
 #define PROTO_OWNER_NONE (UINT32_MAX - 1) /* mail that came from the network belongs to nobody */
+
+/* The query of any request that has one, and how it gets there. Texts stay views. */
+struct proto_query {
+	PROTO_QUERY(FIELDS_MEMBER)
+};
+#define PROTO_QUERY_TAKE(kind, name, limit) to_->name = from_->name;
+#define PROTO_QUERY_COPY(from, to)                            \
+	do {                                                  \
+		const __typeof__(*(from)) *from_ = (from);    \
+		__typeof__(*(to)) *to_ = (to);                \
+		PROTO_QUERY(PROTO_QUERY_TAKE)                 \
+	} while (0)
+
+/* The word for a value, "unknown" for one that is none. */
+const char *proto_cause_word(unsigned cause);
+const char *proto_state_word(unsigned state);
+const char *proto_change_word(unsigned change);
+
+/* The value for a word. Returns false when it is none. */
+bool proto_cause_find(struct str word, unsigned *out);
+bool proto_state_find(struct str word, unsigned *out);
 
 const char *proto_kind_name(enum proto_kind kind);
 const char *proto_type_name(enum proto_type type);

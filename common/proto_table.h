@@ -53,7 +53,9 @@
 #define PROTO_ENVID_MAX       100   /* RFC 3461 section 4.4, as it stood in the command */
 #define PROTO_ORCPT_MAX       500   /* likewise, section 4.2 */
 #define PROTO_NOTIFY_MAX      15    /* all of enum proto_notify */
-#define PROTO_CAUSE_MAX       PROTO_CAUSE_PAUSE
+#define PROTO_CAUSE_MAX       (PROTO_CAUSE_COUNT - 1)
+#define PROTO_CHANGE_MAX      (PROTO_CHANGE_COUNT - 1)
+#define PROTO_ENTRY_MAX       (PROTO_ENTRY_COUNT - 1)
 #define PROTO_MESSAGE_ID_MAX  255
 #define PROTO_TLS_MAX         63
 #define PROTO_AGES            10    /* classes of age (proto.h) */
@@ -165,11 +167,13 @@
 
 /*
  * Is this recipient ours, and where does it go? number counts the recipients of the transaction. queue asks for its own
- * messages too; id is 0 then.
+ * messages too, and for those that are to be routed again; id is 0 then, and origin, which only queue may send, is what the
+ * tickets said once: where the message came from.
  */
 #define PROTO_RCPT_CHECK(F) \
 	F(u64,     transaction, UINT64_MAX) \
 	F(u64,     number, UINT32_MAX) \
+	F(str,     origin, PROTO_NAME_MAX) \
 	F(str,     helo, PROTO_NAME_MAX) \
 	F(str,     reverse_path, PROTO_ADDRESS_MAX) \
 	F(str,     forward_path, PROTO_ADDRESS_MAX)
@@ -371,19 +375,37 @@
 	F(str,     name, 64) \
 	F(u64,     value, UINT64_MAX)
 
-/* The end of any answer; count is what the request changed or found. */
+/* The end of any answer; count is what the request changed or found: recipients, and of how many messages. */
 #define PROTO_ANSWER_END(F) \
 	F(boolean, ok, 1) \
 	F(u64,     count, UINT64_MAX) \
+	F(u64,     messages, UINT64_MAX) \
 	F(str,     text, PROTO_TEXT_MAX)
 
 /*
- * owner: the uid whose mail it is about, or PROTO_OWNER_ANY. message 0: all. A listing goes on behind (after_message,
- * after_number), at most limit entries a request.
+ * Which recipients of the queue a request is about: of the mail of owner (a uid, or PROTO_OWNER_ANY), of message (0: of
+ * all), those that every filter of `filters` holds for, a set of enum proto_filter; the field of another is not looked at.
+ * Addresses and names match in any case; "@domain" is every address there. Ages count from when the message was accepted.
  */
-#define PROTO_QUEUE_LIST(F) \
+#define PROTO_QUERY(F) \
 	F(u64,     owner, UINT32_MAX) \
 	F(u64,     message, UINT64_MAX) \
+	F(u64,     filters, PROTO_FILTERS_ALL) \
+	F(u64,     number, UINT32_MAX)            /* of the recipient within its message */ \
+	F(str,     sender, PROTO_ADDRESS_MAX) \
+	F(str,     recipient, PROTO_ADDRESS_MAX)  /* as it was given, or what it came to be */ \
+	F(str,     domain, PROTO_NAME_MAX)        /* of the recipient */ \
+	F(str,     destination, PROTO_DESTINATION_MAX) \
+	F(u64,     older_ms, INT64_MAX) \
+	F(u64,     newer_ms, INT64_MAX) \
+	F(u64,     larger, UINT64_MAX)            /* bytes of the message, at least */ \
+	F(u64,     smaller, UINT64_MAX)           /* likewise, less than */ \
+	F(choice,  cause, PROTO_CAUSE_MAX) \
+	F(choice,  state, PROTO_ENTRY_MAX)
+
+/* A listing goes on behind (after_message, after_number), at most limit entries a request. */
+#define PROTO_QUEUE_LIST(F) \
+	PROTO_QUERY(F) \
 	F(u64,     after_message, UINT64_MAX) \
 	F(u64,     after_number, UINT32_MAX) \
 	F(u64,     limit, 256)
@@ -405,7 +427,7 @@
 	F(u64,     due_ms, INT64_MAX) \
 	F(u64,     tried_ms, INT64_MAX) \
 	F(u64,     tries, UINT32_MAX) \
-	F(choice,  state, 4) \
+	F(choice,  state, PROTO_ENTRY_MAX) \
 	F(str,     last_reply, PROTO_REPLY_MAX) \
 	F(str,     why, PROTO_TEXT_MAX)
 
@@ -431,15 +453,20 @@
 #define PROTO_QUEUE_BACKUP_END(F) \
 	F(u64,     client, UINT64_MAX)
 
-/* Try now (message 0: all), or take out of the queue without a bounce. */
-#define PROTO_QUEUE_SCHEDULE(F) \
-	F(u64,     owner, UINT32_MAX) \
-	F(u64,     message, UINT64_MAX)
-
-#define PROTO_QUEUE_REMOVE(F) \
-	F(u64,     owner, UINT32_MAX) \
-	F(u64,     message, UINT64_MAX) \
+/*
+ * What is to be done with them. dry_run: nothing; they are counted, and limit of them shown as by QUEUE_LIST. by: who asks,
+ * for log and history.
+ */
+#define PROTO_QUEUE_CHANGE(F) \
+	PROTO_QUERY(F) \
+	F(choice,  change, PROTO_CHANGE_MAX) \
+	F(boolean, dry_run, 1) \
+	F(u64,     limit, 256) \
 	F(str,     by, PROTO_NAME_MAX)
+
+/* A long answer is being worked on; count is what was changed or found so far. */
+#define PROTO_QUEUE_PROGRESS(F) \
+	F(u64,     count, UINT64_MAX)
 
 /*
  * Destinations behind `after`, by their ids, at most limit in an answer: those with at least `waiting` recipients, or with
@@ -561,8 +588,8 @@
 	T(QUEUE_TEXT,       queue_text,       QUEUE | CONTROL, CONTROL | CLIENT, 0) \
 	T(QUEUE_BACKUP,     queue_backup,     CONTROL | CLIENT, QUEUE | CONTROL, 0) \
 	T(QUEUE_BACKUP_END, queue_backup_end, CONTROL, QUEUE, 0) \
-	T(QUEUE_SCHEDULE,   queue_schedule,   CONTROL | CLIENT, QUEUE | CONTROL, 0) \
-	T(QUEUE_REMOVE,     queue_remove,     CONTROL | CLIENT, QUEUE | CONTROL, 0) \
+	T(QUEUE_CHANGE,     queue_change,     CONTROL | CLIENT, QUEUE | CONTROL, 0) \
+	T(QUEUE_PROGRESS,   queue_progress,   QUEUE | CONTROL, CONTROL | CLIENT, 0) \
 	T(DESTINATION_LIST,    destination_list,    CONTROL | CLIENT, QUEUE | CONTROL, 0) \
 	T(DESTINATION_ENTRY,   destination_entry,   QUEUE | CONTROL, CONTROL | CLIENT, 0) \
 	T(DESTINATION_AGES,    destination_ages,    CONTROL | CLIENT, QUEUE | CONTROL, 0) \

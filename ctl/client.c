@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/version.h"
+#include "ctl/filter.h"
 #include "ctl/identity.h"
 #include "ctl/limits.h"
 #include "ctl/verbs.h"
@@ -261,6 +262,11 @@ client_answer(struct peer *peer, uint64_t id, enum proto_type type, const union 
 			end_answer(c, msg->answer_end.ok, msg->answer_end.count, msg->answer_end.text);
 		return true;
 	}
+	if (type == PROTO_QUEUE_PROGRESS_TYPE && c->verb->to == VERB_TO_QUEUE) {
+		loop_timer_start(&c->timer, CONTROL_REQUEST_MS);
+		channel_send(c->channel, type, c->id, msg);
+		return true;
+	}
 	if (type != c->verb->answer || ++asked->parts > CONTROL_ANSWERS_MAX || !may_see(c, type, msg))
 		return false;
 	channel_send(c->channel, type, c->id, msg);
@@ -348,30 +354,40 @@ forward(struct client *c, enum proto_type type, const union proto_message *msg)
 		end_answer(c, false, 0, S("the queue is not running; see the log"));
 }
 
-/* The message that a request is about, 0 where it is about none or all. */
-static uint64_t
-message_of(enum proto_type type, const union proto_message *msg)
+/* Who changed what of the queue: an id, or what was asked for. */
+static void
+log_change(const char *address, const struct msg_queue_change *change)
 {
-	if (type == PROTO_QUEUE_REMOVE_TYPE)
-		return msg->queue_remove.message;
-	return type == PROTO_QUEUE_SCHEDULE_TYPE ? msg->queue_schedule.message : 0;
+	struct proto_query query;
+	struct buf filters;
+
+	PROTO_QUERY_COPY(change, &query);
+	buf_init(&filters, CONTROL_QUERY_MAX);
+	filter_print(&query, &filters);
+	if (change->message != 0)
+		log_notice("control", log_text(LOG_FIELD_address, address),
+		    log_text(LOG_FIELD_command, proto_change_word(change->change)),
+		    log_hex(LOG_FIELD_message, change->message), log_str(LOG_FIELD_query, buf_str(&filters)));
+	else
+		log_notice("control", log_text(LOG_FIELD_address, address),
+		    log_text(LOG_FIELD_command, proto_change_word(change->change)),
+		    log_str(LOG_FIELD_query, buf_str(&filters)));
+	buf_clear(&filters);
 }
 
 static void
 log_request(const struct client *c, enum proto_type type, const union proto_message *msg)
 {
-	uint64_t message = message_of(type, msg);
 	char address[VERB_BY_MAX];
 
 	/* A backup shows all mail; its first part is its beginning. */
 	if (!c->verb->changes && (type != PROTO_QUEUE_BACKUP_TYPE || msg->queue_backup.offset != 0))
 		return;
 	(void)snprintf(address, sizeof(address), "local:%u", c->who.uid);
-	if (message == 0)
+	if (type != PROTO_QUEUE_CHANGE_TYPE)
 		log_notice("control", log_text(LOG_FIELD_address, address), log_text(LOG_FIELD_command, c->verb->name));
-	else
-		log_notice("control", log_text(LOG_FIELD_address, address), log_text(LOG_FIELD_command, c->verb->name),
-		    log_hex(LOG_FIELD_message, message));
+	else if (!msg->queue_change.dry_run)
+		log_change(address, &msg->queue_change);
 }
 
 static bool

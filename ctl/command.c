@@ -133,6 +133,26 @@ command_find(const struct command *commands, size_t count_commands, const char *
 	return match;
 }
 
+static int
+usage(const struct command *command)
+{
+	(void)fprintf(stderr, "usage: posternctl%s %s%s%s\n",
+	    command->takes == TAKES_NONE          ? ""
+		: command->takes == TAKES_FILTERS ? " [filters]"
+						  : " [filters] [--dry-run]",
+	    command->words, command->arguments[0] == '\0' ? "" : " ", command->arguments);
+	return COMMAND_USAGE;
+}
+
+/* Options of a query that the command would not look at are no harmless mistake. */
+static bool
+takes_options(const struct command *command, const struct options *options)
+{
+	if (options->dry_run && command->takes != TAKES_FILTERS_DRY_RUN)
+		return false;
+	return options->query.filters == 0 || command->takes != TAKES_NONE;
+}
+
 int
 command_run(const struct command *commands, size_t count_commands, const struct options *options,
     const char *const *words, size_t count)
@@ -147,11 +167,8 @@ command_run(const struct command *commands, size_t count_commands, const struct 
 	wanted = count_words(command->arguments);
 	invariant(wanted <= ARGUMENTS_MAX);
 	given = count - used;
-	if (given != wanted && given != count_needed(command->arguments)) {
-		(void)fprintf(
-		    stderr, "usage: posternctl %s%s%s\n", command->words, wanted == 0 ? "" : " ", command->arguments);
-		return COMMAND_USAGE;
-	}
+	if ((given != wanted && given != count_needed(command->arguments)) || !takes_options(command, options))
+		return usage(command);
 	for (i = 0; i < given; i++)
 		args[i] = words[used + i];
 	return command->run(options, args);

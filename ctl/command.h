@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "common/proto.h"
+
 enum {
 	COMMAND_OK = 0,
 	COMMAND_FAILED = 1,     /* refused, or not there */
@@ -30,16 +32,22 @@ struct options {
 	const char *spool;   /* export, restore */
 	bool merge;          /* restore: also into a spool that has mail */
 	bool salvage;        /* export: from a damaged spool */
+	struct proto_query query; /* which recipients: what --sender and the like say */
+	bool dry_run;
 };
 
 /* args end with NULL; there are as many as the command has names for, or as it cannot do without. Returns the exit code. */
 typedef int command_fn(const struct options *options, const char *const *args);
+
+/* Which of the options of a query it takes. */
+enum command_takes { TAKES_NONE, TAKES_FILTERS, TAKES_FILTERS_DRY_RUN };
 
 struct command {
 	const char *words;     /* separated by single spaces */
 	const char *arguments; /* their names, likewise; "" for none. From a "[" on they may all be left out */
 	const char *help;
 	command_fn *run;
+	enum command_takes takes;
 };
 
 /*

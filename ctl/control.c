@@ -62,6 +62,13 @@ take_entry(struct peer *peer, uint64_t id, const union proto_message *msg, int f
 }
 
 static bool
+take_progress(struct peer *peer, uint64_t id, const union proto_message *msg, int fd)
+{
+	(void)fd;
+	return client_answer(peer, id, PROTO_QUEUE_PROGRESS_TYPE, msg);
+}
+
+static bool
 take_text(struct peer *peer, uint64_t id, const union proto_message *msg, int fd)
 {
 	(void)fd;
@@ -105,6 +112,7 @@ main(int argc, char **argv)
 		.handlers = {
 			[PROTO_STATUS_VALUE_TYPE] = take_value,
 			[PROTO_QUEUE_ENTRY_TYPE] = take_entry,
+			[PROTO_QUEUE_PROGRESS_TYPE] = take_progress,
 			[PROTO_QUEUE_TEXT_TYPE] = take_text,
 			[PROTO_DESTINATION_ENTRY_TYPE] = take_destination,
 			[PROTO_DESTINATION_AGE_TYPE] = take_age,

@@ -10,25 +10,13 @@
 enum { NUMBER_MAX = 32 };
 
 static const char *
-state_name(unsigned state)
-{
-	static const char *const names[] = {
-		[PROTO_ENTRY_WAITING] = "waiting",
-		[PROTO_ENTRY_READY] = "ready",
-		[PROTO_ENTRY_RUNNING] = "running",
-		[PROTO_ENTRY_PAUSED] = "paused",
-		[PROTO_ENTRY_HELD] = "held",
-	};
-
-	return state < sizeof(names) / sizeof(names[0]) ? names[state] : "unknown";
-}
-
-static const char *
-kind_name(unsigned kind)
+kind_name(const struct msg_queue_entry *e)
 {
 	static const char *const names[] = { [PROTO_DELIVERY_RELAY] = "relay", [PROTO_DELIVERY_LOCAL] = "local" };
 
-	return kind < sizeof(names) / sizeof(names[0]) ? names[kind] : "notification";
+	if (e->kind < sizeof(names) / sizeof(names[0]))
+		return names[e->kind];
+	return str_equal(e->origin, S("dsn")) ? "notification" : "unrouted";
 }
 
 static void
@@ -58,7 +46,7 @@ entry_print_line(FILE *out, const struct msg_queue_entry *e, bool first, int64_t
 	column(out, format_id(e->message, text), 16);
 	column(out, format_size(e->size, text), 5);
 	column(out, format_span((now_ms - (int64_t)e->created_ms) / 1000, text), 6);
-	column(out, state_name(e->state), 7);
+	column(out, proto_state_word(e->state), 7);
 	(void)snprintf(number, sizeof(number), "%" PRIu64, e->tries);
 	column(out, number, 5);
 	column(out, e->state == PROTO_ENTRY_WAITING ? format_span(((int64_t)e->due_ms - now_ms) / 1000, text) : "-", 6);
@@ -117,7 +105,7 @@ entry_print_whole(FILE *out, const struct msg_queue_entry *e, bool first, int64_
 	line(out, "to", e->forward_path);
 	if (!str_equal(e->recipient, e->forward_path))
 		line(out, "recipient", e->recipient);
-	line(out, "kind", str_of(kind_name(e->kind)));
+	line(out, "kind", str_of(kind_name(e)));
 	line(out, "action", e->action);
 	line(out, "destination", e->destination);
 	line(out, "origin", e->origin);
@@ -129,7 +117,7 @@ entry_print_whole(FILE *out, const struct msg_queue_entry *e, bool first, int64_
 	line_number(out, "tries", e->tries);
 	if (e->last_reply.len > 0)
 		line(out, "last reply", e->last_reply);
-	line(out, "state", str_of(state_name(e->state)));
+	line(out, "state", str_of(proto_state_word(e->state)));
 	line(out, "why it is still here", e->why);
 }
 
@@ -164,7 +152,7 @@ entry_json(struct json *j, const struct msg_queue_entry *e)
 	json_str(j, "from", e->reverse_path);
 	json_str(j, "to", e->forward_path);
 	json_str(j, "recipient", e->recipient);
-	json_text(j, "kind", kind_name(e->kind));
+	json_text(j, "kind", kind_name(e));
 	json_str(j, "action", e->action);
 	json_str(j, "destination", e->destination);
 	json_str(j, "origin", e->origin);
@@ -176,7 +164,7 @@ entry_json(struct json *j, const struct msg_queue_entry *e)
 	json_time(j, "due", e->due_ms);
 	json_u64(j, "tries", e->tries);
 	json_str(j, "last_reply", e->last_reply);
-	json_text(j, "state", state_name(e->state));
+	json_text(j, "state", proto_state_word(e->state));
 	json_str(j, "why", e->why);
 	json_end_object(j);
 }

@@ -17,6 +17,7 @@
 	L(CONTROL_ACCEPT_BACKOFF_MS, 1000,    "milliseconds without accepting when descriptors have run out") \
 	L(CONTROL_PEERS_MAX,       64,        "processes asked for one status") \
 	L(CONTROL_ANSWERS_MAX,     256,       "entries or values of one process in an answer") \
+	L(CONTROL_QUERY_MAX,       2560,      "bytes of a query in the log") \
 	L(CONTROL_GROUPS_MAX,      65536,     "supplementary groups of a client that are looked at") \
 	L(CONTROL_LOG_MS,          1000,      "milliseconds between log lines about refused connections")
 

@@ -15,6 +15,7 @@
 #include "ctl/change.h"
 #include "ctl/command.h"
 #include "ctl/destinations.h"
+#include "ctl/filter.h"
 #include "ctl/format.h"
 #include "ctl/monitor.h"
 #include "ctl/offline.h"
@@ -24,36 +25,41 @@
 
 /* clang-format off */
 static const struct command commands[] = {
-	{ "show status",   "",       "whether mail is taken and delivered, and how much",      show_status },
-	{ "show queue",    "",       "a line for each envelope (--by age, --by destination)",   show_queue },
-	{ "show envelope", "ID",     "all about the envelopes of a message, and why they wait", show_envelope },
-	{ "show message",  "ID",     "the text of a message (--raw: its very bytes)",           show_message },
-	{ "show stats",    "",       "all counters",                                            show_stats },
-	{ "show destinations", "", "what waits for each (--down, --waiting N)",               show_destinations },
-	{ "monitor",       "",       "counters, live (-n COUNT, -i SECONDS)",                   monitor },
-	{ "backup",        "FILE",   "a copy of the running queue; - is standard output",       backup },
-	{ "schedule",      "ID|all", "try now to deliver",                                      change_schedule },
-	{ "remove",        "ID|all", "take out of the queue, without a bounce",                 change_remove },
-	{ "pause mda",     "",       "no deliveries to users of this machine",                  change_pause_mda },
-	{ "pause mta",     "",       "no deliveries to other hosts",                            change_pause_mta },
-	{ "pause smtp",    "",       "accept no connections",                                   change_pause_smtp },
-	{ "resume mda",    "",       "deliver to users again",                                  change_resume_mda },
-	{ "resume mta",    "",       "deliver to other hosts again",                            change_resume_mta },
-	{ "resume smtp",   "",       "accept connections again",                                change_resume_smtp },
-	{ "suspend destination", "NAME [for TIME]", "hold back its mail",                      suspend_destination },
-	{ "resume destination", "NAME", "deliver it again",                                    resume_destination },
-	{ "log brief",     "",       "log what happens to mail",                                change_log_brief },
-	{ "log verbose",   "",       "log everything",                                          change_log_verbose },
-	{ "check-spool",   "[DIR]",  "look for what is wrong with a spool that is not in use",  offline_check },
-	{ "export",        "DIR|FILE", "all mail of a spool that is not in use (--spool, --salvage)", offline_export },
-	{ "restore",       "FILE",   "mail of a backup into a spool (--spool, --merge)",        offline_restore },
-	{ "stop",          "",       "end the daemon",                                          change_stop },
+	{ "show status",   "",         "whether mail is taken and delivered, and how much",      show_status,        TAKES_NONE },
+	{ "show queue",    "",         "a line for each envelope (--by age, --by destination)",   show_queue,         TAKES_FILTERS },
+	{ "show envelope", "ID",       "all about the envelopes of a message, and why they wait", show_envelope,      TAKES_NONE },
+	{ "show message",  "ID",       "the text of a message (--raw: its very bytes)",           show_message,       TAKES_NONE },
+	{ "show stats",    "",         "all counters",                                            show_stats,         TAKES_NONE },
+	{ "show destinations", "",     "what waits for each (--down, --waiting N)",               show_destinations,  TAKES_NONE },
+	{ "monitor",       "",         "counters, live (-n COUNT, -i SECONDS)",                   monitor,            TAKES_NONE },
+	{ "backup",        "FILE",     "a copy of the running queue; - is standard output",       backup,             TAKES_NONE },
+	{ "schedule",      "[ID|all]", "try now to deliver",                                      change_schedule,    TAKES_FILTERS_DRY_RUN },
+	{ "hold",          "[ID|all]", "do not deliver until it is released",                     change_hold,        TAKES_FILTERS_DRY_RUN },
+	{ "release",       "[ID|all]", "deliver what was held",                                   change_release,     TAKES_FILTERS_DRY_RUN },
+	{ "requeue",       "[ID|all]", "decide anew where it goes, by the rules of today",        change_requeue,     TAKES_FILTERS_DRY_RUN },
+	{ "bounce",        "[ID|all]", "give up now, and tell the sender",                        change_bounce,      TAKES_FILTERS_DRY_RUN },
+	{ "remove",        "[ID|all]", "take out of the queue, without a bounce",                 change_remove,      TAKES_FILTERS_DRY_RUN },
+	{ "pause mda",     "",         "no deliveries to users of this machine",                  change_pause_mda,   TAKES_NONE },
+	{ "pause mta",     "",         "no deliveries to other hosts",                            change_pause_mta,   TAKES_NONE },
+	{ "pause smtp",    "",         "accept no connections",                                   change_pause_smtp,  TAKES_NONE },
+	{ "resume mda",    "",         "deliver to users again",                                  change_resume_mda,  TAKES_NONE },
+	{ "resume mta",    "",         "deliver to other hosts again",                            change_resume_mta,  TAKES_NONE },
+	{ "resume smtp",   "",         "accept connections again",                                change_resume_smtp, TAKES_NONE },
+	{ "suspend destination", "NAME [for TIME]", "hold back its mail",                        suspend_destination, TAKES_NONE },
+	{ "resume destination", "NAME", "deliver it again",                                       resume_destination, TAKES_NONE },
+	{ "log brief",     "",         "log what happens to mail",                                change_log_brief,   TAKES_NONE },
+	{ "log verbose",   "",         "log everything",                                          change_log_verbose, TAKES_NONE },
+	{ "check-spool",   "[DIR]",    "look for what is wrong with a spool that is not in use",  offline_check,      TAKES_NONE },
+	{ "export",        "DIR|FILE", "all mail of a spool that is not in use (--spool, --salvage)", offline_export, TAKES_NONE },
+	{ "restore",       "FILE",     "mail of a backup into a spool (--spool, --merge)",        offline_restore,    TAKES_NONE },
+	{ "stop",          "",         "end the daemon",                                          change_stop,        TAKES_NONE },
 };
 
 static const struct option long_options[] = {
 	{ "by",      required_argument, NULL, 'b' },
 	{ "down",    no_argument, NULL, 'd' },
 	{ "waiting", required_argument, NULL, 'w' },
+	{ "dry-run", no_argument, NULL, 'y' },
 	{ "json",    no_argument, NULL, 'j' },
 	{ "raw",     no_argument, NULL, 'r' },
 	{ "merge",   no_argument, NULL, 'm' },
@@ -61,18 +67,23 @@ static const struct option long_options[] = {
 	{ "spool",   required_argument, NULL, 'D' },
 	{ "help",    no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },
-	{ NULL,      0,           NULL, 0 },
 };
 /* clang-format on */
 
-enum { COMMANDS = sizeof(commands) / sizeof(commands[0]), MAILQ_WORDS_MAX = 8 };
+enum {
+	COMMANDS = sizeof(commands) / sizeof(commands[0]),
+	OPTIONS = sizeof(long_options) / sizeof(long_options[0]),
+	MAILQ_WORDS_MAX = 32
+};
 
 static int
 usage(FILE *out, int code)
 {
 	(void)fputs("usage: posternctl [-s SOCKET] [--json] COMMAND\n\n", out);
 	command_help(commands, COMMANDS, out);
-	(void)fputs("\nWords may be shortened. An ID is what show queue prints. See posternctl(8).\n", out);
+	(void)fputs("\nWords may be shortened. An ID is what show queue prints. Instead of, or beside one:", out);
+	filter_help(out);
+	(void)fputs("; a change takes --dry-run, too. See posternctl(8).\n", out);
 	return code;
 }
 
@@ -85,15 +96,35 @@ read_number(const char *text, uint64_t max, uint64_t *out)
 	return false;
 }
 
+static bool
+read_filter(struct options *options, int letter, const char *text)
+{
+	struct error err;
+
+	if (filter_take(&options->query, letter, text, &err))
+		return true;
+	(void)fprintf(stderr, "posternctl: %s\n", err.text);
+	return false;
+}
+
 static int
 control(int argc, char **argv)
 {
+	struct option all[OPTIONS + FILTERS_MAX + 1] = { 0 };
 	char socket[RUNTIME_PATH_MAX + 1];
 	struct options options = { .socket = runtime_path("control.sock", socket), .interval_s = 1, .spool = "/var/spool/postern" };
 	int letter;
 
-	while ((letter = getopt_long(argc, argv, "s:n:i:jh", long_options, NULL)) != -1) {
+	memcpy(all, long_options, sizeof(long_options));
+	(void)filter_options(all + OPTIONS);
+	while ((letter = getopt_long(argc, argv, "s:n:i:jh", all, NULL)) != -1) {
+		if (letter >= FILTER_OPTION) {
+			if (!read_filter(&options, letter, optarg))
+				return COMMAND_USAGE;
+			continue;
+		}
 		switch (letter) {
+		case 'y': options.dry_run = true; break;
 		case 's': options.socket = optarg; break;
 		case 'j': options.json = true; break;
 		case 'r': options.raw = true; break;

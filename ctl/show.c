@@ -212,7 +212,7 @@ list_page(struct listing *l, struct wire *w, struct msg_queue_list *after, bool 
 static int
 list(const struct options *options, uint64_t message, struct listing *l)
 {
-	struct msg_queue_list after = { .message = message, .limit = CTL_PAGE };
+	struct msg_queue_list after = { .limit = CTL_PAGE };
 	struct wire *w = answer_connect(options);
 	struct timespec now;
 	struct error err;
@@ -220,6 +220,8 @@ list(const struct options *options, uint64_t message, struct listing *l)
 
 	if (w == NULL)
 		return COMMAND_NOT_RUNNING;
+	PROTO_QUERY_COPY(&options->query, &after);
+	after.message = message;
 	l->options = options;
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	l->now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
@@ -247,6 +249,10 @@ show_queue(const struct options *options, const char *const *args)
 {
 	struct listing l = { .print = entry_print_line };
 
+	if (options->by != NULL && options->query.filters != 0) {
+		(void)fputs("posternctl: --by counts the whole queue, and takes no filters\n", stderr);
+		return COMMAND_USAGE;
+	}
 	if (options->by != NULL)
 		return show_queue_by(options, args);
 	return list(options, 0, &l);

@@ -9,8 +9,7 @@ static const struct verb verbs[] = {
 	{ PROTO_QUEUE_LIST_TYPE,     "list",     VERB_ANYBODY,       VERB_TO_QUEUE,  false, PROTO_QUEUE_ENTRY_TYPE },
 	{ PROTO_QUEUE_READ_TYPE,     "read",     VERB_ANYBODY,       VERB_TO_QUEUE,  false, PROTO_QUEUE_TEXT_TYPE },
 	{ PROTO_QUEUE_BACKUP_TYPE,   "backup",   VERB_ADMINISTRATOR, VERB_TO_QUEUE,  false, PROTO_QUEUE_TEXT_TYPE },
-	{ PROTO_QUEUE_SCHEDULE_TYPE, "schedule", VERB_ANYBODY,       VERB_TO_QUEUE,  true,  PROTO_ANSWER_END_TYPE },
-	{ PROTO_QUEUE_REMOVE_TYPE,   "remove",   VERB_ANYBODY,       VERB_TO_QUEUE,  true,  PROTO_ANSWER_END_TYPE },
+	{ PROTO_QUEUE_CHANGE_TYPE,   "change",   VERB_ANYBODY,       VERB_TO_QUEUE,  true,  PROTO_QUEUE_ENTRY_TYPE },
 	{ PROTO_DESTINATION_LIST_TYPE,    "destinations", VERB_ADMINISTRATOR, VERB_TO_QUEUE, false, PROTO_DESTINATION_ENTRY_TYPE },
 	{ PROTO_DESTINATION_AGES_TYPE,    "ages",         VERB_ADMINISTRATOR, VERB_TO_QUEUE, false, PROTO_DESTINATION_AGE_TYPE },
 	{ PROTO_DESTINATION_SUSPEND_TYPE, "suspend",      VERB_ADMINISTRATOR, VERB_TO_QUEUE, true,  PROTO_ANSWER_END_TYPE },
@@ -45,11 +44,10 @@ verb_own(enum proto_type type, const struct identity *who, union proto_message *
 	switch ((int)type) {
 	case PROTO_QUEUE_LIST_TYPE: msg->queue_list.owner = owner; break;
 	case PROTO_QUEUE_READ_TYPE: msg->queue_read.owner = owner; break;
-	case PROTO_QUEUE_SCHEDULE_TYPE: msg->queue_schedule.owner = owner; break;
-	case PROTO_QUEUE_REMOVE_TYPE:
-		msg->queue_remove.owner = owner;
+	case PROTO_QUEUE_CHANGE_TYPE:
+		msg->queue_change.owner = owner;
 		(void)snprintf(dst, VERB_BY_MAX, "local:%u", who->uid);
-		msg->queue_remove.by = str_of(dst);
+		msg->queue_change.by = str_of(dst);
 		break;
 	default: break;
 	}

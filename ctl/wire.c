@@ -120,7 +120,7 @@ wire_next(struct wire *w, enum proto_type *type, union proto_message *msg, struc
 	do {
 		if (!channel_receive(w->channel, CTL_ANSWER_MS, type, &id, msg, &fd, err))
 			return false;
-	} while (id != 0 && id != w->id);
+	} while ((id != 0 && id != w->id) || *type == PROTO_QUEUE_PROGRESS_TYPE);
 	if (*type == PROTO_ANSWER_END_TYPE && !msg->answer_end.ok)
 		return error_set(err, ERROR_PERMANENT, "%.*s", STR_ARG(msg->answer_end.text));
 	return true;

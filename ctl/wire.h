@@ -26,8 +26,8 @@ bool wire_ask(struct wire *w, enum proto_type type, const void *msg, struct erro
 	wire_ask((w), PROTO_##NAME##_TYPE, &(const struct msg_##name){ __VA_ARGS__ }, (err))
 
 /*
- * Waits for the next message of the answer: its views end with the next call. Returns false and sets err when none comes,
- * and for an ANSWER_END that says no: err is then its text.
+ * Waits for the next message of the answer, as long as it is in work: its views end with the next call. Returns false and
+ * sets err when none comes, and for an ANSWER_END that says no: err is then its text.
  */
 bool wire_next(struct wire *w, enum proto_type *type, union proto_message *msg, struct error *err);
 

@@ -24,11 +24,15 @@ static struct {
 } expiry;
 
 static bool
-is_over(const struct record_recipient *record, const struct destination *d)
+is_over(const void *arg, uint32_t number, const struct record_recipient *record, const struct delivery *loaded,
+    const struct destination *d)
 {
 	bool was_tried = record->tries > 0 && (int64_t)record->tried_ms >= clock_start_ms();
 
-	return (int64_t)record->expires_ms <= clock_ms() && (was_tried || (d->down && d->found_down));
+	(void)arg;
+	(void)number;
+	(void)loaded;
+	return !record->held && (int64_t)record->expires_ms <= clock_ms() && (was_tried || (d->down && d->found_down));
 }
 
 /* The last answer; where there was none the reason why its destination is down. */
@@ -53,7 +57,9 @@ expire(struct delivery *delivery)
 static bool
 look_at(struct store_txn *txn)
 {
-	struct claim claim = { .max = QUEUE_JOB_RCPTS_MAX, .wanted = is_over, .from = expiry.from };
+	struct claim claim = {
+		.max = QUEUE_JOB_RCPTS_MAX, .outcome = OUTCOME_EXPIRED, .wanted = is_over, .from = expiry.from
+	};
 	enum store_found found;
 	struct delivery *delivery;
 	struct error err;

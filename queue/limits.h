@@ -104,7 +104,9 @@
 	L(QUEUE_AGES_PART,             16384,    "likewise in one answer") \
 	L(QUEUE_AGES_ROWS,             256,      "destinations in such an answer") \
 	L(QUEUE_ORDERS_MAX,            64,       "destinations that are suspended or resumed at once") \
-	L(QUEUE_CHANGE_STEP,           50,       "messages rescheduled or removed in one step") \
+	L(QUEUE_CHANGE_STEP,           128,      "messages looked at for a change in one step") \
+	L(QUEUE_CHANGE_PENDING,        2048,     "messages of a change that are on their way to disk") \
+	L(QUEUE_PROGRESS_MS,           1000,     "time between words to control that a request is in work") \
 	/* backup and restore */ \
 	L(QUEUE_BACKUP_IDLE_MS,        60000,    "time after which a backup that nobody reads on is given up") \
 	L(RESTORE_COMMIT_BYTES,        4194304,  "bytes of mail that are restored in one transaction") \

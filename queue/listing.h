@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-/*
- * One recipient of the queue in words: in what state it is, and why it is still here.
- */
+/* What is in the queue, for whoever may see it: a page of the recipients that a query asks for. */
 #ifndef QUEUE_LISTING_H
 #define QUEUE_LISTING_H
 
-#include <stdint.h>
+#include <stdbool.h>
 
-#include "common/channel.h"
-#include "queue/store.h"
+#include "common/process.h"
 
-/* Sends a QUEUE_ENTRY for the recipient, as the answer to request id. */
-void listing_send(struct channel *to, uint64_t id, struct store_txn *txn, uint64_t message,
-    const struct record_message *record, uint32_t number, const struct record_recipient *rcpt);
+bool listing_list(struct peer *peer, uint64_t id, const union proto_message *msg, int fd);
 
 #endif

@@ -151,6 +151,8 @@ run_mending(struct store_txn *txn, struct step *step)
 	for (n = 0; n < QUEUE_MEND_ENTRIES; n++) {
 		if (store_next_entry(txn, m->destination, &after, &entry) != STORE_FOUND)
 			return;
+		if (entry.due_us == RECORD_HELD_US)
+			return; /* from here on to the end */
 		after = entry;
 		if (store_get_recipient(txn, entry.message, entry.number, &record, &err) != STORE_FOUND)
 			continue;
@@ -221,11 +223,13 @@ finish_delivery(struct pass *p)
 	p->loaded++;
 }
 
+/* Router is asked about one recipient at a time. */
 static bool
 fits(const struct pass *p, const struct store_entry *entry)
 {
-	return p->delivery != NULL && p->delivery->mail->id == entry->message &&
-	    p->delivery->due_us == (int64_t)entry->due_us && p->delivery->count < QUEUE_JOB_RCPTS_MAX;
+	return p->destination->kind != RECIPIENT_UNROUTED && p->delivery != NULL &&
+	    p->delivery->mail->id == entry->message && p->delivery->due_us == (int64_t)entry->due_us &&
+	    p->delivery->count < QUEUE_JOB_RCPTS_MAX;
 }
 
 /* Begins a delivery of the entry's message, which other deliveries of the destination may have in memory. */
@@ -278,12 +282,12 @@ load_entry(struct pass *p, const struct store_entry *entry)
 	return true;
 }
 
-/* What lies ahead of the cursor is not due yet. */
+/* What lies ahead of the cursor is not due yet; what is held, behind all others, never is (RECORD_HELD_US). */
 static void
 note_future(struct destination *d, const struct store_entry *entry, int64_t now)
 {
 	d->next_us = (int64_t)entry->due_us;
-	if (schedule_is_absurd(&core.rules, now, d->next_us))
+	if (d->next_us != DESTINATION_NEVER && schedule_is_absurd(&core.rules, now, d->next_us))
 		mend(d);
 }
 
@@ -353,6 +357,7 @@ add_claimed(struct deliveries *out, struct destination *d, struct mail *mail, st
 
 	if (r == NULL)
 		fatal("out of memory");
+	r->chosen = true;
 	if (delivery != NULL && delivery->destination == d && delivery->due_us == CLAIMED_US) {
 		delivery_add(delivery, r);
 		return;
@@ -365,37 +370,72 @@ add_claimed(struct deliveries *out, struct destination *d, struct mail *mail, st
 	TAILQ_INSERT_TAIL(out, delivery, link);
 }
 
-/* Whether that recipient's end is on its way to disk: nothing can be done about it any more, and nothing needs to be. */
+/* Whether the recipient is on its way to disk as the claim would have it, or out: then nothing needs to be done. */
 static bool
-is_going(const struct delivery *loaded, uint32_t number)
+is_going(const struct claim *claim, const struct delivery *loaded, uint32_t number)
 {
 	const struct rcpt *r;
 
 	STAILQ_FOREACH (r, &loaded->rcpts, next)
 		if (r->number == number)
-			return loaded->state == DELIVERY_LEAVING && outcome_leaves(r->outcome);
+			return loaded->state == DELIVERY_LEAVING &&
+			    (outcome_leaves(r->outcome) || r->outcome == claim->outcome);
 	return false;
 }
 
-/* What is in memory already is claimed when it only waits. */
-static void
-claim_loaded(struct claim *claim, struct delivery *loaded, uint32_t number)
+static bool
+is_claimed(const struct claim *claim, const struct delivery *loaded)
 {
 	const struct delivery *d;
 
 	TAILQ_FOREACH (d, &claim->out, link)
 		if (d == loaded)
-			return; /* with a recipient before this one */
-	if (is_going(loaded, number))
-		return;
-	if (!(claim->scope >= CLAIM_HELD && loaded->state == DELIVERY_HELD) &&
-	    !(claim->scope >= CLAIM_WAITING && loaded->state == DELIVERY_READY)) {
-		claim->busy++;
-		return;
-	}
+			return true; /* with a recipient before this one */
+	return false;
+}
+
+static bool
+is_wanted(const struct claim *claim, uint32_t number, const struct record_recipient *record,
+    const struct delivery *loaded, const struct destination *d)
+{
+	return claim->wanted == NULL || claim->wanted(claim->arg, number, record, loaded, d);
+}
+
+/* What is in memory already is claimed when it only waits. */
+static enum claim_verdict
+judge(const struct claim *claim, uint32_t number, const struct record_recipient *record, const struct delivery *loaded,
+    const struct destination *d)
+{
+	if (!is_wanted(claim, number, record, loaded, d))
+		return CLAIM_PASSES;
+	if (loaded == NULL || (claim->scope >= CLAIM_HELD && loaded->state == DELIVERY_HELD) ||
+	    (claim->scope >= CLAIM_WAITING && loaded->state == DELIVERY_READY))
+		return CLAIM_TAKES;
+	return is_claimed(claim, loaded) || is_going(claim, loaded, number) ? CLAIM_PASSES : CLAIM_BUSY;
+}
+
+enum claim_verdict
+load_judge(const struct claim *claim, uint64_t message, uint32_t number, const struct record_recipient *record)
+{
+	struct destination *d = destination_find(record->destination);
+
+	return judge(claim, number, record, d == NULL ? NULL : destination_delivery(d, message, number), d);
+}
+
+static void
+claim_loaded(struct store_txn *txn, struct claim *claim, struct delivery *loaded)
+{
+	struct record_recipient record;
+	struct error err;
+	struct rcpt *r;
+
 	destination_claim(loaded->destination, loaded);
 	TAILQ_INSERT_TAIL(&claim->out, loaded, link);
-	claim->claimed += loaded->count;
+	STAILQ_FOREACH (r, &loaded->rcpts, next) {
+		r->chosen = store_get_recipient(txn, loaded->mail->id, r->number, &record, &err) == STORE_FOUND &&
+		    is_wanted(claim, r->number, &record, loaded, loaded->destination);
+		claim->claimed += r->chosen;
+	}
 }
 
 enum store_found
@@ -413,14 +453,22 @@ load_claim(struct store_txn *txn, struct mail *mail, struct claim *claim, struct
 		d = load_destination(txn, record.destination, err);
 		if (d == NULL)
 			return STORE_BROKEN;
-		claim->from = number + 1;
 		loaded = destination_delivery(d, mail->id, number);
-		if (loaded != NULL) {
-			claim_loaded(claim, loaded, number);
-		} else if (claim->wanted == NULL || claim->wanted(&record, d)) {
-			add_claimed(&claim->out, d, mail, rcpt_new(&record, number, S("")));
-			claim->claimed++;
+		switch (judge(claim, number, &record, loaded, d)) {
+		case CLAIM_PASSES: break;
+		case CLAIM_BUSY: claim->busy++; break;
+		case CLAIM_TAKES:
+			if (loaded == NULL) {
+				add_claimed(&claim->out, d, mail, rcpt_new(&record, number, S("")));
+				claim->claimed++;
+			} else if (claim->claimed > 0 && claim->claimed + loaded->count > claim->max) {
+				return STORE_FOUND; /* it is taken as a whole, the next time */
+			} else {
+				claim_loaded(txn, claim, loaded);
+			}
+			break;
 		}
+		claim->from = number + 1;
 	}
 	return STORE_FOUND;
 }

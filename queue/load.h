@@ -39,18 +39,27 @@ enum claim_scope {
 
 struct claim {
 	enum claim_scope scope;
-	size_t max; /* recipients */
-	/* Which of those on disk are wanted; NULL: all. */
-	bool (*wanted)(const struct record_recipient *record, const struct destination *d);
+	size_t max;           /* recipients */
+	enum outcome outcome; /* that they get: what is on its way to it already is not busy */
+	/* Which are wanted; NULL: all. loaded is NULL for what is only on disk; d is NULL where it is not in memory. */
+	bool (*wanted)(const void *arg, uint32_t number, const struct record_recipient *record,
+	    const struct delivery *loaded, const struct destination *d);
+	const void *arg;
 	uint32_t from;  /* number to begin at; moves behind the last one looked at */
 	size_t claimed; /* recipients, so far */
 	size_t busy;    /* recipients passed over because they are handed out, put off, or wait; not those that leave */
 	struct deliveries out;
 };
 
+enum claim_verdict { CLAIM_PASSES, CLAIM_BUSY, CLAIM_TAKES };
+
+/* What would become of a recipient of a message; nothing is done. */
+enum claim_verdict load_judge(
+    const struct claim *claim, uint64_t message, uint32_t number, const struct record_recipient *record);
+
 /*
  * Takes recipients of a message out of the schedule's hands: they are loaded, leaving, and in claim->out, for an outcome of
- * the caller's. Returns STORE_FOUND while there may be more, STORE_NONE at the end of the message, STORE_BROKEN with err
+ * the caller's. Those meant are `chosen`; others that shared their delivery get none, and are loaded again. Returns STORE_FOUND while there may be more, STORE_NONE at the end of the message, STORE_BROKEN with err
  * set; what was claimed until then stays in claim->out.
  */
 enum store_found load_claim(struct store_txn *txn, struct mail *mail, struct claim *claim, struct error *err);

@@ -125,6 +125,7 @@ rcpt_new(const struct record_recipient *record, uint32_t number, struct str dest
 	r->destination = place(destination, &room);
 	r->destination_id = record->destination;
 	r->ticket = 0;
+	r->chosen = false;
 	r->outcome = OUTCOME_NONE;
 	r->due_us = (int64_t)record->due_us;
 	r->reply = last.code != 0 || last.text.len > 0 ? reply_new(&last) : NULL;

@@ -67,7 +67,10 @@ enum outcome {
 	OUTCOME_FAILED,    /* bounced */
 	OUTCOME_EXPIRED,   /* bounced: its time is over */
 	OUTCOME_REMOVED,   /* by an administrator */
-	OUTCOME_POSTPONED  /* another time, without having been tried */
+	OUTCOME_POSTPONED, /* another time, without having been tried */
+	OUTCOME_HELD,      /* not before somebody releases it */
+	OUTCOME_RELEASED,  /* now again */
+	OUTCOME_UNROUTED   /* router is asked where it goes */
 };
 
 struct rcpt {
@@ -86,6 +89,7 @@ struct rcpt {
 	struct str destination; /* name; set where it comes from a ticket */
 	uint64_t destination_id;
 	uint64_t ticket; /* number and part of the ticket it came from */
+	bool chosen;     /* of a delivery that was claimed: it is one of those meant (load.h) */
 	enum outcome outcome;
 	int64_t due_us;      /* of its schedule entry on disk; with an outcome that has one, when next */
 	struct reply *reply; /* the last one; NULL: none yet */

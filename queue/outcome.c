@@ -21,10 +21,13 @@ struct settlement {
 	int64_t now_us;
 	int64_t now_ms;
 	struct report report;
+	uint64_t unrouted_destination; /* id, of those that router is asked about again */
 	outcome_done_fn *done;
 	void *arg;
 	char by[PROTO_NAME_MAX + 1];
 };
+
+static const struct str unrouted_destination = STR("requeue"); /* so that these do not stand before notifications */
 
 static bool
 has_failed(const struct rcpt *r)
@@ -52,6 +55,9 @@ static const struct {
 	[OUTCOME_EXPIRED] = { EVENT_EXPIRED, STORE_META_BOUNCED, true },
 	[OUTCOME_REMOVED] = { EVENT_REMOVED, STORE_META_REMOVED, true },
 	[OUTCOME_POSTPONED] = { .leaves = false },
+	[OUTCOME_HELD] = { .leaves = false },
+	[OUTCOME_RELEASED] = { .leaves = false },
+	[OUTCOME_UNROUTED] = { .leaves = false },
 };
 
 bool
@@ -79,7 +85,7 @@ put_history(struct store_txn *txn, const struct settlement *s, const struct deli
 	struct record_history history = {
 		.to = r->forward_path,
 		.destination = destination_name(d->destination),
-		.origin = str_of(r->outcome == OUTCOME_REMOVED ? s->by : ""),
+		.origin = str_of(s->by),
 		.tries = r->tries,
 		.delay_ms = (uint64_t)(s->now_ms > d->mail->created_ms ? s->now_ms - d->mail->created_ms : 0),
 	};
@@ -95,9 +101,23 @@ put_history(struct store_txn *txn, const struct settlement *s, const struct deli
 	store_put_history(txn, (uint64_t)s->now_us, d->mail->id, r->number, event_of(r), &history);
 }
 
+/* It begins again as it came in, but for its age. */
+static void
+take_route(struct store_txn *txn, struct settlement *s, struct record_recipient *record)
+{
+	s->unrouted_destination = store_destination(txn, RECIPIENT_UNROUTED, unrouted_destination);
+	record->kind = RECIPIENT_UNROUTED;
+	record->destination = s->unrouted_destination;
+	record->tries = 0;
+	record->tried_ms = 0;
+	record->code = 0;
+	record->cause = PROTO_CAUSE_NONE;
+	record->user = record->action = record->enhanced = record->text = record->hop = record->tls = S("");
+}
+
 /* Gives the recipient another time, and with an answer says what came of the try. */
 static void
-reschedule(struct store_txn *txn, const struct settlement *s, const struct rcpt *r)
+reschedule(struct store_txn *txn, struct settlement *s, const struct rcpt *r)
 {
 	struct record_recipient record;
 	struct error err;
@@ -108,6 +128,9 @@ reschedule(struct store_txn *txn, const struct settlement *s, const struct rcpt 
 	case STORE_FOUND: break;
 	}
 	record.due_us = (uint64_t)r->due_us;
+	record.held = r->outcome == OUTCOME_HELD;
+	if (r->outcome == OUTCOME_UNROUTED)
+		take_route(txn, s, &record);
 	if (r->outcome == OUTCOME_DEFERRED) {
 		record.tries = r->tries;
 		record.tried_ms = (uint64_t)s->now_ms;
@@ -125,13 +148,13 @@ reschedule(struct store_txn *txn, const struct settlement *s, const struct rcpt 
 
 /* Says whether the message has no recipient any more. */
 static bool
-settle_rcpt(struct store_txn *txn, const struct settlement *s, const struct delivery *d, const struct rcpt *r)
+settle_rcpt(struct store_txn *txn, struct settlement *s, const struct delivery *d, const struct rcpt *r)
 {
 	bool last = false;
 
 	if (r->outcome == OUTCOME_NONE)
 		return false;
-	if (r->outcome == OUTCOME_POSTPONED) {
+	if (r->outcome >= OUTCOME_POSTPONED) { /* by hand: no attempt, which history would tell of */
 		reschedule(txn, s, r);
 		return false;
 	}
@@ -250,6 +273,9 @@ count_and_log(const struct settlement *s, const struct delivery *d, const struct
 		[OUTCOME_EXPIRED] = { "expired", &core.counters.expired },
 		[OUTCOME_REMOVED] = { "removed", &core.counters.removed },
 		[OUTCOME_POSTPONED] = { "rescheduled", &core.counters.updated },
+		[OUTCOME_HELD] = { "on-hold", &core.counters.updated },
+		[OUTCOME_RELEASED] = { "released", &core.counters.updated },
+		[OUTCOME_UNROUTED] = { "requeued", &core.counters.updated },
 	};
 	struct log_field fields[12];
 	enum bounce_action action;
@@ -280,10 +306,19 @@ count_and_log(const struct settlement *s, const struct delivery *d, const struct
 		fields[n++] = log_ms(LOG_FIELD_next, (r->due_us - s->now_us) / 1000);
 	if (is_reported(r, &action) && s->report.id != 0)
 		fields[n++] = log_hex(LOG_FIELD_id, s->report.id);
-	if (r->outcome == OUTCOME_REMOVED)
+	if (s->by[0] != '\0')
 		fields[n++] = log_text(LOG_FIELD_reason, s->by);
 	log_event(LOG_INFO, rows[r->outcome].event, fields, n);
 	buf_clear(&reply);
+}
+
+static void
+note_unrouted(const struct settlement *s, const struct store_entry *entry)
+{
+	struct destination *d = destination_get(s->unrouted_destination, RECIPIENT_UNROUTED, unrouted_destination);
+
+	destination_note(d, entry);
+	destination_settle(d);
 }
 
 /* Those that have another time are on disk again, and not loaded. */
@@ -296,7 +331,9 @@ unload(const struct settlement *s, struct delivery *delivery)
 	STAILQ_FOREACH (r, &delivery->rcpts, next) {
 		const struct store_entry entry = { (uint64_t)r->due_us, delivery->mail->id, r->number };
 		count_and_log(s, delivery, r);
-		if (!outcome_leaves(r->outcome))
+		if (r->outcome == OUTCOME_UNROUTED)
+			note_unrouted(s, &entry);
+		else if (!outcome_leaves(r->outcome))
 			destination_note(d, &entry);
 	}
 	destination_unload(d, delivery);

@@ -21,7 +21,7 @@ bool outcome_leaves(enum outcome outcome);
 
 /*
  * Takes the deliveries of *list, which are of one message, DELIVERY_LEAVING, and whose recipients each have an outcome.
- * At most QUEUE_JOB_RCPTS_MAX of them have failed. by says who removed them (copied; empty where nobody did). done, which
+ * At most QUEUE_JOB_RCPTS_MAX of them have failed. by says who changed them by hand (copied; empty where nobody did). done, which
  * may be NULL, is called when it is on disk, before the deliveries are freed.
  */
 void outcome_apply(struct deliveries *list, struct str by, outcome_done_fn *done, void *arg);

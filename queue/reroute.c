@@ -26,6 +26,23 @@ struct question {
 
 static struct question *asked; /* at most QUEUE_ROUTES_MAX: the window of the destination */
 
+/* Where the message came from decides on its rules, as it did once. Where that cannot be read there is no route for now. */
+static void
+ask(struct peer *router, const struct mail *mail, const struct rcpt *r)
+{
+	struct record_message record = { .origin = mail->notification ? S("") : S("unknown") };
+	struct error err;
+	struct store_txn *txn = mail->notification ? NULL : store_read(core.store, &err);
+
+	if (txn != NULL && store_get_message(txn, mail->id, &record, &err) != STORE_FOUND)
+		record.origin = S("unknown");
+	SEND(router->channel, RCPT_CHECK, rcpt_check, 0, .transaction = mail->id, .number = r->number,
+	    .origin = record.origin, .helo = S(""), .reverse_path = mail->reverse_path,
+	    .forward_path = r->forward_path);
+	if (txn != NULL)
+		store_read_end(txn);
+}
+
 bool
 reroute_start(struct destination *d)
 {
@@ -43,8 +60,7 @@ reroute_start(struct destination *d)
 	q->next = asked;
 	asked = q;
 	r = STAILQ_FIRST(&q->delivery->rcpts);
-	SEND(router->channel, RCPT_CHECK, rcpt_check, 0, .transaction = q->delivery->mail->id, .number = r->number,
-	    .helo = S(""), .reverse_path = S(""), .forward_path = r->forward_path);
+	ask(router, q->delivery->mail, r);
 	return true;
 }
 
@@ -81,16 +97,28 @@ find(uint64_t message, uint64_t number)
 	return NULL;
 }
 
+/* The time of a notification begins with its route; that of other mail began when it was accepted. */
+static struct ticket_context
+context_of(const struct question *q)
+{
+	const struct mail *mail = q->delivery->mail;
+	const struct rcpt *r = STAILQ_FIRST(&q->delivery->rcpts);
+
+	return (struct ticket_context){ .transaction = mail->id,
+		.reverse_path = mail->reverse_path,
+		.wall_ms = loop_wall_ms(),
+		.now_ms = mail->notification ? clock_ms() : mail->created_ms,
+		.default_ttl_s = mail->notification ? QUEUE_DSN_TTL_S : core.config->queue_ttl_s,
+		.notify = r->notify,
+		.orcpt = r->orcpt };
+}
+
 bool
 reroute_ticket(struct peer *peer, uint64_t id, const union proto_message *msg, int fd)
 {
 	const struct msg_rcpt_ticket *ticket = &msg->rcpt_ticket;
 	struct question **at = find(ticket->transaction, ticket->number);
-	const struct ticket_context context = { .transaction = ticket->transaction,
-		.reverse_path = S(""),
-		.wall_ms = loop_wall_ms(),
-		.now_ms = clock_ms(),
-		.default_ttl_s = QUEUE_DSN_TTL_S };
+	struct ticket_context context;
 	struct rcpt *r = NULL;
 	struct str origin;
 	uint64_t owner;
@@ -99,13 +127,14 @@ reroute_ticket(struct peer *peer, uint64_t id, const union proto_message *msg, i
 	(void)fd;
 	if (at == NULL || id != 0)
 		return false;
+	context = context_of(*at);
 	if (ticket_open(core.tickets, ticket->ticket, &context, &r, &origin, &owner) != TICKET_GOOD || r == NULL ||
 	    (*at)->count >= QUEUE_RCPTS_MAX) {
 		rcpt_free(r);
 		(*at)->bad = true;
 		return true;
 	}
-	if (r->expires_ms > context.now_ms + (int64_t)QUEUE_DSN_TTL_S * 1000)
+	if ((*at)->delivery->mail->notification && r->expires_ms > context.now_ms + (int64_t)QUEUE_DSN_TTL_S * 1000)
 		r->expires_ms = context.now_ms + (int64_t)QUEUE_DSN_TTL_S * 1000;
 	(*at)->count++;
 	STAILQ_INSERT_TAIL(&(*at)->tickets, r, next);
@@ -126,11 +155,25 @@ put_ticket(struct store_txn *txn, const struct question *q, struct rcpt *r)
 		.destination = r->destination_id = store_destination(txn, r->kind, r->destination),
 		.due_us = (uint64_t)q->due_us,
 		.expires_ms = (uint64_t)r->expires_ms,
+		.notify = r->notify,
+		.orcpt = r->orcpt,
 	};
 
 	store_put_recipient(txn, q->delivery->mail->id, r->number, &record);
 }
 
+/*
+ * When the age of the message is looked at: of a notification, when all its recipients are over; of other mail, whose
+ * recipients may have another time still, not later than before. To look early costs nothing.
+ */
+static void
+look_at(struct record_message *record, uint64_t expires_ms)
+{
+	if (record->unrouted ? expires_ms > record->look_ms : expires_ms < record->look_ms)
+		record->look_ms = expires_ms;
+}
+
+/* The first ticket takes the place of the recipient. */
 static void
 run_routed(struct store_txn *txn, struct step *step)
 {
@@ -139,22 +182,20 @@ run_routed(struct store_txn *txn, struct step *step)
 	struct record_message record;
 	struct error err;
 	struct rcpt *r;
-	bool last;
 
 	if (store_get_message(txn, message, &record, &err) != STORE_FOUND) {
-		store_fail(txn, STORE_FAILED, "notification %016llx is not there", (unsigned long long)message);
+		store_fail(txn, STORE_FAILED, "message %016llx is not there", (unsigned long long)message);
 		return;
 	}
-	record.unrouted = false;
-	record.look_ms = 0;
+	if (record.unrouted)
+		record.look_ms = 0;
 	STAILQ_FOREACH (r, &q->tickets, next) {
-		r->number = (uint32_t)record.recipients++;
-		if ((uint64_t)r->expires_ms > record.look_ms)
-			record.look_ms = (uint64_t)r->expires_ms;
+		r->number = r == STAILQ_FIRST(&q->tickets) ? q->delivery->first : (uint32_t)record.recipients++;
+		look_at(&record, (uint64_t)r->expires_ms);
 		put_ticket(txn, q, r);
 	}
+	record.unrouted = false;
 	store_put_message(txn, message, &record);
-	store_delete_recipient(txn, message, q->delivery->first, &last);
 }
 
 static void
@@ -194,10 +235,9 @@ refuse(struct question *q, const struct msg_rcpt_verdict *verdict)
 		.cause = PROTO_CAUSE_HERE,
 		.enhanced = verdict->enhanced,
 		.text = verdict->text };
-	const struct reply no_route = { .code = 451,
-		.cause = PROTO_CAUSE_HERE,
-		.enhanced = S("4.3.0"),
-		.text = S("No route was found for a notification.") };
+	const struct reply no_route = {
+		.code = 451, .cause = PROTO_CAUSE_HERE, .enhanced = S("4.3.0"), .text = S("No route was found.")
+	};
 
 	if (verdict->code >= 500) {
 		r->tries++;
@@ -207,6 +247,34 @@ refuse(struct question *q, const struct msg_rcpt_verdict *verdict)
 	}
 	free_question(q);
 	outcome_apply_one(delivery);
+}
+
+/*
+ * What one alias became is several recipients, some of which may be delivered by now: of the tickets for the alias those are
+ * taken that say what the recipient was. Where there is none any more the alias is another, and all are taken.
+ */
+static void
+keep_own(struct question *q)
+{
+	const struct rcpt *asked_for = STAILQ_FIRST(&q->delivery->rcpts);
+	struct rcpts own = STAILQ_HEAD_INITIALIZER(own), others = STAILQ_HEAD_INITIALIZER(others);
+	struct rcpt *r;
+
+	if (str_equal(asked_for->recipient, asked_for->forward_path))
+		return;
+	while ((r = STAILQ_FIRST(&q->tickets)) != NULL) {
+		STAILQ_REMOVE_HEAD(&q->tickets, next);
+		if (STAILQ_EMPTY(&own) && str_equal_nocase(r->recipient, asked_for->recipient))
+			STAILQ_INSERT_TAIL(&own, r, next);
+		else
+			STAILQ_INSERT_TAIL(&others, r, next);
+	}
+	if (STAILQ_EMPTY(&own)) {
+		STAILQ_CONCAT(&q->tickets, &others);
+		return;
+	}
+	STAILQ_CONCAT(&q->tickets, &own);
+	rcpts_free(&others);
 }
 
 bool
@@ -228,6 +296,7 @@ reroute_verdict(struct peer *peer, uint64_t id, const union proto_message *msg, 
 	if (verdict->code != 250 || q->bad || q->count == 0 || q->count != verdict->tickets) {
 		refuse(q, verdict);
 	} else {
+		keep_own(q);
 		q->due_us = clock_tick_us();
 		q->step = (struct step){ .kind = STEP_LAZY, .run = run_routed, .done = routed };
 		committer_add(core.committer, &q->step);

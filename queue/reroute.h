@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The way of our own notifications: each is stored without a route, in the transaction that made it necessary; then router
- * is asked as for any recipient, and its tickets replace the unrouted recipient in one transaction.
+ * Recipients without a route: those of our own notifications, each stored so in the transaction that made it necessary, and
+ * those that are to be routed again by hand. Router is asked as for any recipient, with where the message came from, and its
+ * tickets replace the unrouted recipient in one transaction.
  */
 #ifndef QUEUE_REROUTE_H
 #define QUEUE_REROUTE_H

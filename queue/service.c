@@ -10,6 +10,7 @@
 #include "queue/allowance.h"
 #include "queue/arrival.h"
 #include "queue/backup.h"
+#include "queue/change.h"
 #include "queue/clock.h"
 #include "queue/control.h"
 #include "queue/core.h"
@@ -18,8 +19,10 @@
 #include "queue/ids.h"
 #include "queue/job.h"
 #include "queue/limits.h"
+#include "queue/listing.h"
 #include "queue/load.h"
 #include "queue/mailboxes.h"
+#include "queue/request.h"
 #include "queue/reroute.h"
 #include "queue/room.h"
 #include "queue/transaction.h"
@@ -212,7 +215,7 @@ peer_gone(struct peer *peer)
 	case PROTO_KIND_MAILBOX: mailbox_peer_gone(peer); break;
 	case PROTO_KIND_ROUTER: reroute_router_gone(); break;
 	case PROTO_KIND_CONTROL:
-		control_gone(peer);
+		requests_gone(peer);
 		destinations_gone(peer);
 		backup_peer_gone(peer);
 		break;
@@ -246,12 +249,11 @@ const struct process service = {
 		[PROTO_RCPT_TICKET_TYPE] = reroute_ticket,
 		[PROTO_RCPT_VERDICT_TYPE] = reroute_verdict,
 		[PROTO_STATUS_ASK_TYPE] = control_status,
-		[PROTO_QUEUE_LIST_TYPE] = control_list,
+		[PROTO_QUEUE_LIST_TYPE] = listing_list,
 		[PROTO_QUEUE_READ_TYPE] = control_read,
 		[PROTO_QUEUE_BACKUP_TYPE] = backup_next,
 		[PROTO_QUEUE_BACKUP_END_TYPE] = backup_end,
-		[PROTO_QUEUE_SCHEDULE_TYPE] = control_schedule,
-		[PROTO_QUEUE_REMOVE_TYPE] = control_remove,
+		[PROTO_QUEUE_CHANGE_TYPE] = change_recipients,
 		[PROTO_DESTINATION_LIST_TYPE] = destinations_list,
 		[PROTO_DESTINATION_AGES_TYPE] = destinations_ages,
 		[PROTO_DESTINATION_SUSPEND_TYPE] = destinations_order,

@@ -224,6 +224,8 @@ check_recipient(struct check *c, struct str key, struct str value)
 		    shown(c->message.recipients));
 	if (!read_row(c, DB_RECIPIENT, key, value, RECORD_KIND_RECIPIENT, &record))
 		return;
+	if (record.held != (record.due_us == RECORD_HELD_US))
+		wrong(c, "message %016llx recipient %u: is held, or has the time of one that is", shown(id), number);
 	entry = (struct store_entry){ .due_us = record.due_us, .message = id, .number = number };
 	key_entry(&k, record.destination, &entry);
 	if (!is_there(c, DB_SCHEDULE, &k, &none))

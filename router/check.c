@@ -24,6 +24,8 @@ struct check {
 	struct checks *checks;
 	struct client *client; /* NULL: nobody is answered */
 	struct session *session;
+	struct session past;        /* of a message that is in the queue */
+	const struct session *from; /* one of the two: whose mail it is */
 	uint64_t transaction, number;
 	char helo[PROTO_NAME_MAX + 1];
 	char reverse_path[PROTO_ADDRESS_MAX + 1], forward_path[PROTO_ADDRESS_MAX + 1];
@@ -97,8 +99,8 @@ send_ticket(struct check *c, size_t part)
 		return false;
 	ticket.expires_ms = (uint64_t)(loop_wall_ms() + TICKET_LIFE_MS);
 	ticket.kind = d.kind;
-	ticket.origin = str_of(c->session->origin);
-	ticket.owner = c->session->owner;
+	ticket.origin = str_of(c->from->origin);
+	ticket.owner = c->from->owner;
 	ticket.reverse_path = str_of(c->reverse_path);
 	ticket.forward_path = str_of(c->forward_path);
 	ticket.recipient = (struct str){ recipient, address_format(&d.recipient, recipient) };
@@ -264,7 +266,7 @@ parse_path(const char *text, unsigned rules, struct address *out)
 static void
 complete(struct address *a, const struct check *c)
 {
-	const struct config_listener *listener = c->session->listener;
+	const struct config_listener *listener = c->from->listener;
 	const char *domain = names_server(c->checks->routing->names);
 
 	if (a->null || a->domain[0] != '\0')
@@ -277,12 +279,12 @@ complete(struct address *a, const struct check *c)
 static void
 set_facts(struct check *c)
 {
-	const struct session *s = c->session;
+	const struct session *s = c->from;
 
 	c->facts = (struct rule_facts){ .client = &s->client,
 		.client_text = s->client_text,
 		.local = s->local,
-		.socket = s->listener != NULL && s->listener->socket,
+		.socket = s->socket,
 		.tag = s->listener == NULL ? NULL : s->listener->tag,
 		.helo = c->helo,
 		.reverse = &c->reverse };
@@ -293,6 +295,11 @@ fill_in(struct check *c, const struct msg_rcpt_check *msg, struct address *recip
 {
 	c->transaction = msg->transaction;
 	c->number = msg->number;
+	c->from = c->session;
+	if (msg->origin.len > 0) {
+		session_of_origin(&c->past, c->checks->routing->names, msg->origin);
+		c->from = &c->past;
+	}
 	if (!str_copy(msg->helo, c->helo, sizeof(c->helo)) ||
 	    !str_copy(msg->reverse_path, c->reverse_path, sizeof(c->reverse_path)) ||
 	    !str_copy(msg->forward_path, c->forward_path, sizeof(c->forward_path)))
@@ -341,7 +348,7 @@ check_begin(struct checks *checks, struct client *client, struct session *sessio
 		end(c);
 		return false;
 	}
-	if (!session->known)
+	if (!c->from->known)
 		refuse(c, REPLY_GONE);
 	else if (client->checks >= CHECKS_HARD_MAX)
 		refuse(c, REPLY_BUSY);

@@ -187,7 +187,7 @@ on_rcpt_check(struct peer *peer, uint64_t id, const union proto_message *msg, in
 	if (peer->kind == PROTO_KIND_QUEUE)
 		s = id == 0 ? &client->own : NULL;
 	else
-		s = session_find(&client->sessions, id);
+		s = msg->rcpt_check.origin.len == 0 ? session_find(&client->sessions, id) : NULL;
 	return s != NULL && check_begin(router.checks, client, s, &msg->rcpt_check);
 }
 

@@ -129,6 +129,7 @@ session_look(struct session *s, const struct config_listener *listener, const st
 	socklen_t len = sizeof(self);
 
 	s->listener = listener;
+	s->socket = listener->socket;
 	if (!is_stream_connection(fd) || getsockname(fd, &self.sa, &len) == -1)
 		return false;
 	if (listener->socket != (self.sa.sa_family == AF_UNIX))
@@ -144,4 +145,41 @@ session_be_queue(struct session *s)
 	s->owner = PROTO_OWNER_NONE;
 	set_client(s, &(const struct netaddr){ .family = NETADDR_LOCAL });
 	(void)snprintf(s->origin, sizeof(s->origin), "dsn");
+}
+
+static bool
+of_user(struct session *s, struct str uid)
+{
+	uint64_t number;
+
+	if (!str_to_u64(uid, PROTO_OWNER_NONE - 1, &number))
+		return false;
+	s->local = s->socket = true;
+	s->owner = (uint32_t)number;
+	set_client(s, &(const struct netaddr){ .family = NETADDR_LOCAL });
+	return true;
+}
+
+static bool
+of_address(struct session *s, const struct names *names, struct str text)
+{
+	struct netaddr client;
+
+	if (!netaddr_parse(text, &client) || client.family == NETADDR_LOCAL)
+		return false;
+	set_client(s, &client);
+	s->local = names_is_own_address(names, &client);
+	return true;
+}
+
+void
+session_of_origin(struct session *s, const struct names *names, struct str origin)
+{
+	struct str head, tail;
+
+	*s = (struct session){ .owner = PROTO_OWNER_NONE };
+	if (str_equal(origin, S("dsn")))
+		session_be_queue(s);
+	else if (str_copy(origin, s->origin, sizeof(s->origin)) && str_cut_last(origin, ':', &head, &tail))
+		s->known = str_equal(head, S("local")) ? of_user(s, tail) : of_address(s, names, head);
 }

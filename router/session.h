@@ -28,6 +28,7 @@ struct session {
 	char client_text[NETADDR_TEXT_MAX];
 	char origin[NETADDR_TEXT_MAX + 8]; /* "192.0.2.1:1234", "[2001:db8::1]:25", "local:UID", "dsn" */
 	bool local;                        /* the client is this machine */
+	bool socket;                       /* it came by a socket in the file system */
 	bool known;     /* false: the client had gone before it could be looked at; nothing is decided for it */
 	uint32_t owner; /* uid of a local submitter, else PROTO_OWNER_NONE */
 	struct check_list checks; /* those that wait */
@@ -43,6 +44,12 @@ bool session_look(struct session *s, const struct config_listener *listener, con
 
 /* The session of mail that the queue makes itself. */
 void session_be_queue(struct session *s);
+
+/*
+ * The session of a message that came long ago, from its origin as session_look or session_be_queue wrote it. What is not in
+ * there is not known any more: the listener with its tag, the client's name. One that is no such text is of a client that is not known.
+ */
+void session_of_origin(struct session *s, const struct names *names, struct str origin);
 
 /* Adds s to the tree. Returns false when its id is there already. */
 bool session_add(struct session_tree *tree, struct session *s);

@@ -12,14 +12,14 @@
 
 /* clang-format off */
 static const struct command commands[] = {
-	{ "show queue",    "",   "", NULL },
-	{ "show stats",    "",   "", NULL },
-	{ "show status",   "",   "", NULL },
-	{ "show envelope", "ID", "", NULL },
-	{ "pause mda",     "",   "", NULL },
-	{ "pause mta",     "",   "", NULL },
-	{ "stop",          "",   "", NULL },
-	{ "stopwatch",     "",   "", NULL },
+	{ "show queue",    "",   "", NULL, TAKES_NONE },
+	{ "show stats",    "",   "", NULL, TAKES_NONE },
+	{ "show status",   "",   "", NULL, TAKES_NONE },
+	{ "show envelope", "ID", "", NULL, TAKES_NONE },
+	{ "pause mda",     "",   "", NULL, TAKES_NONE },
+	{ "pause mta",     "",   "", NULL, TAKES_NONE },
+	{ "stop",          "",   "", NULL, TAKES_NONE },
+	{ "stopwatch",     "",   "", NULL, TAKES_NONE },
 };
 
 static const struct {

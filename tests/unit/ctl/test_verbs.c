@@ -20,8 +20,7 @@ static const struct {
 	{ PROTO_QUEUE_LIST_TYPE, true, true },
 	{ PROTO_QUEUE_READ_TYPE, true, true },
 	{ PROTO_QUEUE_BACKUP_TYPE, true, false },
-	{ PROTO_QUEUE_SCHEDULE_TYPE, true, true },
-	{ PROTO_QUEUE_REMOVE_TYPE, true, true },
+	{ PROTO_QUEUE_CHANGE_TYPE, true, true },
 	{ PROTO_DESTINATION_LIST_TYPE, true, false },
 	{ PROTO_DESTINATION_AGES_TYPE, true, false },
 	{ PROTO_DESTINATION_SUSPEND_TYPE, true, false },
@@ -74,8 +73,7 @@ owner_of(enum proto_type type, const union proto_message *msg)
 	switch ((int)type) {
 	case PROTO_QUEUE_LIST_TYPE: return msg->queue_list.owner;
 	case PROTO_QUEUE_READ_TYPE: return msg->queue_read.owner;
-	case PROTO_QUEUE_SCHEDULE_TYPE: return msg->queue_schedule.owner;
-	default: return msg->queue_remove.owner;
+	default: return msg->queue_change.owner;
 	}
 }
 
@@ -83,7 +81,7 @@ static void
 test_U02_the_owner_is_filled_in(void **state)
 {
 	static const enum proto_type types[] = { PROTO_QUEUE_LIST_TYPE, PROTO_QUEUE_READ_TYPE,
-		PROTO_QUEUE_SCHEDULE_TYPE, PROTO_QUEUE_REMOVE_TYPE };
+		PROTO_QUEUE_CHANGE_TYPE };
 	char by[VERB_BY_MAX];
 	size_t i;
 
@@ -97,8 +95,8 @@ test_U02_the_owner_is_filled_in(void **state)
 		assert_int_equal(owner_of(types[i], &msg), PROTO_OWNER_ANY);
 		verb_own(types[i], &root, &msg, by);
 		assert_int_equal(owner_of(types[i], &msg), PROTO_OWNER_ANY);
-		if (types[i] == PROTO_QUEUE_REMOVE_TYPE)
-			assert_true(str_equal(msg.queue_remove.by, S("local:0")));
+		if (types[i] == PROTO_QUEUE_CHANGE_TYPE)
+			assert_true(str_equal(msg.queue_change.by, S("local:0")));
 	}
 }
 

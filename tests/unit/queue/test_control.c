@@ -137,7 +137,8 @@ test_an_entry_says_why_it_is_here(void **state)
 	settle_down();
 	expect_entry("down", entry_of(control, id), PROTO_ENTRY_WAITING, "connection refused");
 	assert_true(str_equal(entry_of(control, id)->last_reply, S("451 4.4.1 connection refused")));
-	SEND(control->channel, QUEUE_SCHEDULE, queue_schedule, 5, .owner = JOE, .message = id);
+	SEND(control->channel, QUEUE_CHANGE, queue_change, 5, .change = PROTO_CHANGE_SCHEDULE, .owner = JOE,
+	    .message = id);
 	assert_true(answered(control, 5)->ok);
 	job = hear(relay, PROTO_JOB_TYPE, 0); /* at once, though it is down */
 	SEND(relay->channel, JOB_RESULT, job_result, job->id, .result = PROTO_RESULT_DEFERRED, .code = 451,
@@ -180,10 +181,12 @@ test_removing_is_the_owners_and_leaves_nothing(void **state)
 	const struct msg_answer_end *end;
 
 	(void)state;
-	SEND(control->channel, QUEUE_REMOVE, queue_remove, 1, .owner = ANN, .message = joes, .by = S("ann"));
+	SEND(control->channel, QUEUE_CHANGE, queue_change, 1, .change = PROTO_CHANGE_REMOVE, .owner = ANN,
+	    .message = joes, .by = S("ann"));
 	assert_false(answered(control, 1)->ok);
 	assert_int_equal(messages_stored(), 2);
-	SEND(control->channel, QUEUE_REMOVE, queue_remove, 2, .owner = JOE, .message = joes, .by = S("joe"));
+	SEND(control->channel, QUEUE_CHANGE, queue_change, 2, .change = PROTO_CHANGE_REMOVE, .owner = JOE,
+	    .message = joes, .by = S("joe"));
 	end = answered(control, 2);
 	assert_true(end->ok);
 	assert_int_equal(end->count, 250);
@@ -195,7 +198,8 @@ test_removing_is_the_owners_and_leaves_nothing(void **state)
 	settle_down();
 	assert_false(has_heard(relay, PROTO_JOB_TYPE, 0));
 	/* What is at work cannot be stopped, and says so. */
-	SEND(control->channel, QUEUE_REMOVE, queue_remove, 3, .owner = PROTO_OWNER_ANY, .message = 0, .by = S("root"));
+	SEND(control->channel, QUEUE_CHANGE, queue_change, 3, .change = PROTO_CHANGE_REMOVE, .owner = PROTO_OWNER_ANY,
+	    .message = 0, .by = S("root"));
 	end = answered(control, 3);
 	assert_true(end->ok && end->count == 0 && end->text.len > 0);
 	assert_int_equal(messages_stored(), 1);
@@ -219,8 +223,10 @@ test_what_is_leaving_already_is_not_being_delivered(void **state)
 	(void)state;
 	/* Loaded for a worker that is not there, in deliveries of a hundred. */
 	(void)store_of(smtpd, JOE, "out/a.example", 2 * QUEUE_JOB_RCPTS_MAX);
-	SEND(control->channel, QUEUE_REMOVE, queue_remove, 1, .owner = PROTO_OWNER_ANY, .message = 0, .by = S("root"));
-	SEND(control->channel, QUEUE_REMOVE, queue_remove, 2, .owner = PROTO_OWNER_ANY, .message = 0, .by = S("ann"));
+	SEND(control->channel, QUEUE_CHANGE, queue_change, 1, .change = PROTO_CHANGE_REMOVE, .owner = PROTO_OWNER_ANY,
+	    .message = 0, .by = S("root"));
+	SEND(control->channel, QUEUE_CHANGE, queue_change, 2, .change = PROTO_CHANGE_REMOVE, .owner = PROTO_OWNER_ANY,
+	    .message = 0, .by = S("ann"));
 	first = answered(control, 1);
 	second = answered(control, 2);
 	expect_nothing_delivered("the first to ask", first);
@@ -236,7 +242,8 @@ test_what_is_leaving_already_is_not_being_delivered(void **state)
 	    relay->channel, JOB_RESULT, job_result, job->id, .number = 1, .result = PROTO_RESULT_DEFERRED, .code = 451);
 	SEND(relay->channel, JOB_END, job_end, job->id, .host_down = false);
 	WAIT_FOR(core.running == 0);
-	SEND(control->channel, QUEUE_REMOVE, queue_remove, 3, .owner = PROTO_OWNER_ANY, .message = 0, .by = S("root"));
+	SEND(control->channel, QUEUE_CHANGE, queue_change, 3, .change = PROTO_CHANGE_REMOVE, .owner = PROTO_OWNER_ANY,
+	    .message = 0, .by = S("root"));
 	first = answered(control, 3);
 	assert_true(first->ok);
 	if (first->count == 0) /* it came before the disk */
@@ -256,7 +263,8 @@ test_all_can_be_removed_loaded_or_not(void **state)
 	for (i = 0; i < MANY; i++)
 		last = send_message(smtpd, "out/a.example", 1);
 	(void)hear(smtpd, PROTO_DONE_TYPE, last);
-	SEND(control->channel, QUEUE_REMOVE, queue_remove, 1, .owner = PROTO_OWNER_ANY, .message = 0, .by = S("root"));
+	SEND(control->channel, QUEUE_CHANGE, queue_change, 1, .change = PROTO_CHANGE_REMOVE, .owner = PROTO_OWNER_ANY,
+	    .message = 0, .by = S("root"));
 	assert_int_equal(answered(control, 1)->count, MANY);
 	settle_down();
 	assert_int_equal(messages_stored(), 0);
@@ -357,11 +365,13 @@ test_a_queue_that_cannot_be_read_to_its_end_is_told(void **state)
 	(void)store_of(smtpd, JOE, "out/a.example", 2);
 	committer_add(core.committer, &damage);
 	WAIT_FOR(damage.bytes == 1);
-	SEND(control->channel, QUEUE_SCHEDULE, queue_schedule, 1, .owner = PROTO_OWNER_ANY, .message = 0);
+	SEND(control->channel, QUEUE_CHANGE, queue_change, 1, .change = PROTO_CHANGE_SCHEDULE, .owner = PROTO_OWNER_ANY,
+	    .message = 0);
 	end = answered(control, 1);
 	assert_false(end->ok);
 	assert_true(end->text.len > 0);
-	SEND(control->channel, QUEUE_REMOVE, queue_remove, 2, .owner = PROTO_OWNER_ANY, .message = 0, .by = S("root"));
+	SEND(control->channel, QUEUE_CHANGE, queue_change, 2, .change = PROTO_CHANGE_REMOVE, .owner = PROTO_OWNER_ANY,
+	    .message = 0, .by = S("root"));
 	end = answered(control, 2);
 	assert_false(end->ok);
 	assert_int_equal(end->count, 2); /* what can be reached is removed all the same */

@@ -220,7 +220,7 @@ test_a_notification_gets_its_route_and_goes_out(void **state)
 	assert_int_equal(job->msg.job.reverse_path.len, 0);
 	expect_consistent();
 	/* It fails too, and that is the end of it: never a bounce of a bounce. */
-	answer(relay, job->id, 1, PROTO_RESULT_FAILED);
+	answer(relay, job->id, 0, PROTO_RESULT_FAILED);
 	end_job(relay, job->id, false);
 	WAIT_FOR(messages_stored() == 0);
 	settle_down();
@@ -559,7 +559,8 @@ test_a_job_that_kills_its_workers_is_held(void **state)
 	entry = &hear(control, PROTO_QUEUE_ENTRY_TYPE, 1)->msg.queue_entry;
 	assert_int_equal(entry->state, PROTO_ENTRY_HELD);
 	assert_true(entry->why.len > 0);
-	SEND(control->channel, QUEUE_SCHEDULE, queue_schedule, 2, .owner = PROTO_OWNER_ANY, .message = id);
+	SEND(control->channel, QUEUE_CHANGE, queue_change, 2, .change = PROTO_CHANGE_SCHEDULE, .owner = PROTO_OWNER_ANY,
+	    .message = id);
 	assert_int_equal(hear(control, PROTO_ANSWER_END_TYPE, 2)->msg.answer_end.count, 1);
 	assert_true(do_job(relay, PROTO_RESULT_DELIVERED, false) == id);
 	WAIT_FOR(messages_stored() == 0);

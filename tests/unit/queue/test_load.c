@@ -258,14 +258,16 @@ static void
 test_what_was_removed_before_the_loop_heard_of_it_is_gone(void **state)
 {
 	struct end *smtpd = join_smtpd(0), *control = world_join(PROTO_KIND_CONTROL, 0), *relay;
-	const union proto_message all = { .queue_remove = { .owner = PROTO_OWNER_ANY, .by = S("root") } };
+	const union proto_message all = {
+		.queue_change = { .change = PROTO_CHANGE_REMOVE, .owner = PROTO_OWNER_ANY, .by = S("root") }
+	};
 	const struct msg_answer_end *end;
 	uint64_t id;
 
 	(void)state;
 	(void)hear(smtpd, PROTO_DONE_TYPE, send_message(smtpd, "out/far.example", 1));
 	id = store_unheard(smtpd, "out/far.example", 2);
-	assert_true(service.handlers[PROTO_QUEUE_REMOVE_TYPE](&control->peer, 1, &all, -1));
+	assert_true(service.handlers[PROTO_QUEUE_CHANGE_TYPE](&control->peer, 1, &all, -1));
 	(void)hear(smtpd, PROTO_DONE_TYPE, id);
 	relay = world_join(PROTO_KIND_RELAY, 0);
 	end = &hear(control, PROTO_ANSWER_END_TYPE, 1)->msg.answer_end;

@@ -428,6 +428,7 @@ test_entries_of_a_destination_are_in_the_order_of_their_time(void **state)
 		message.recipients = UINT32_MAX;
 		recipient = mail_recipient(&mail, destination);
 		recipient.due_us = due[i];
+		recipient.held = due[i] == RECORD_HELD_US;
 		store_put_message(txn, mail.id, &message);
 		store_put_recipient(txn, mail.id, i == 1 ? UINT32_MAX - 1 : (uint32_t)i, &recipient);
 	}
