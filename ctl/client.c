@@ -167,6 +167,13 @@ end_answer(struct client *c, bool ok, uint64_t count, struct str text)
 }
 
 static void
+pass_end(struct client *c, const struct msg_answer_end *end)
+{
+	channel_send(c->channel, PROTO_ANSWER_END_TYPE, c->id, end);
+	end_request(c);
+}
+
+static void
 send_value(struct client *c, const char *name, uint64_t value)
 {
 	SEND(c->channel, STATUS_VALUE, status_value, c->id, .name = str_of(name), .value = value);
@@ -259,7 +266,7 @@ client_answer(struct peer *peer, uint64_t id, enum proto_type type, const union 
 		if (c->verb->to == VERB_TO_ALL)
 			forget_asked(c, asked);
 		else
-			end_answer(c, msg->answer_end.ok, msg->answer_end.count, msg->answer_end.text);
+			pass_end(c, &msg->answer_end);
 		return true;
 	}
 	if (type == PROTO_QUEUE_PROGRESS_TYPE && c->verb->to == VERB_TO_QUEUE) {

@@ -58,20 +58,7 @@ state_name(unsigned state)
 static const char *
 cause_name(unsigned cause)
 {
-	static const char *const names[] = {
-		[PROTO_CAUSE_NONE] = "-",
-		[PROTO_CAUSE_ANSWER] = "answer",
-		[PROTO_CAUSE_GREYLIST] = "greylist",
-		[PROTO_CAUSE_THEIR_LIMIT] = "their-limit",
-		[PROTO_CAUSE_OUR_LIMIT] = "our-limit",
-		[PROTO_CAUSE_DNS] = "dns",
-		[PROTO_CAUSE_CONNECTION] = "connection",
-		[PROTO_CAUSE_TLS] = "tls",
-		[PROTO_CAUSE_HERE] = "here",
-		[PROTO_CAUSE_PAUSE] = "pause",
-	};
-
-	return cause < sizeof(names) / sizeof(names[0]) ? names[cause] : "unknown";
+	return cause == PROTO_CAUSE_NONE ? "-" : proto_cause_word(cause);
 }
 
 static const char *

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 #include "ctl/filter.h"
 
+#include <string.h>
+
 #include "common/str.h"
+#include "ctl/format.h"
 
 typedef bool take_fn(struct proto_query *query, struct str text);
 
@@ -19,43 +22,32 @@ take_address(struct str text, struct str *out)
 	return text.len <= PROTO_ADDRESS_MAX;
 }
 
-/* A number and one of the letters of units, each worth as much as the factors up to it. */
-static bool
-take_unit(struct str text, const char *units, const uint64_t *factors, uint64_t max, uint64_t *out)
-{
-	uint64_t number, factor = 0;
-	size_t i;
-
-	if (text.len == 0)
-		return false;
-	for (i = 0; units[i] != '\0'; i++)
-		if (ascii_lower(text.ptr[text.len - 1]) == units[i])
-			factor = factors[i];
-	if (factor != 0)
-		text.len--;
-	factor = factor == 0 ? 1 : factor;
-	if (!str_to_u64(text, max / factor, &number))
-		return false;
-	*out = number * factor;
-	return true;
-}
-
-/* "4d", as in the configuration. */
+/* "4d", "1h30m"; text ends as format_read_span wants it. */
 static bool
 take_delay(struct str text, uint64_t *out_ms)
 {
-	static const uint64_t factors[] = { 1000, 60000, 3600000, 86400000 };
+	uint64_t seconds;
 
-	return text.len > 0 && !ascii_is_digit(text.ptr[text.len - 1]) &&
-	    take_unit(text, "smhd", factors, INT64_MAX, out_ms);
+	if (!format_read_span(text.ptr, INT64_MAX / 1000, &seconds))
+		return false;
+	*out_ms = seconds * 1000;
+	return true;
 }
 
+/* Bytes, or with K, M or G behind them so many times 1024. */
 static bool
 take_size(struct str text, uint64_t *out)
 {
-	static const uint64_t factors[] = { 1024, 1024 * 1024, 1024 * 1024 * 1024 };
+	static const char units[] = "kmg";
+	const char *unit = text.len == 0 ? NULL : strchr(units, ascii_lower(text.ptr[text.len - 1]));
+	unsigned shift = unit == NULL ? 0 : 10 * (unsigned)(unit - units + 1);
+	uint64_t number;
 
-	return take_unit(text, "kmg", factors, INT64_MAX, out);
+	text.len -= unit != NULL;
+	if (!str_to_u64(text, UINT64_MAX >> shift, &number))
+		return false;
+	*out = number << shift;
+	return true;
 }
 
 static bool

@@ -188,7 +188,10 @@ is_reported(const struct rcpt *r, enum bounce_action *action)
 	case OUTCOME_NONE:
 	case OUTCOME_DEFERRED:
 	case OUTCOME_REMOVED:
-	case OUTCOME_POSTPONED: break;
+	case OUTCOME_POSTPONED:
+	case OUTCOME_HELD:
+	case OUTCOME_RELEASED:
+	case OUTCOME_UNROUTED: break;
 	}
 	return false;
 }

@@ -159,8 +159,8 @@ test_each_hears_what_was_asked_for(void **state)
 			row_fail(rows[i].row, "its report has no %s:\n%.*s", rows[i].action, STR_ARG(buf_str(&text)));
 		buf_clear(&text);
 		/* So that the next row finds its own alone. */
-		SEND(world_join(PROTO_KIND_CONTROL, i)->channel, QUEUE_REMOVE, queue_remove, 1,
-		    .owner = PROTO_OWNER_ANY, .message = report);
+		SEND(world_join(PROTO_KIND_CONTROL, i)->channel, QUEUE_CHANGE, queue_change, 1,
+		    .change = PROTO_CHANGE_REMOVE, .owner = PROTO_OWNER_ANY, .message = report);
 		WAIT_FOR(report_stored_now() == 0);
 	}
 	expect_consistent();
@@ -229,8 +229,8 @@ test_ret_says_how_much_comes_back(void **state)
 		if ((count_in(buf_str(&text), "zzzzzzzzzzzzzzzz") > 0) != sizes[i].whole)
 			row_fail(sizes[i].row, "the body is%s returned", sizes[i].whole ? " not" : "");
 		buf_clear(&text);
-		SEND(world_join(PROTO_KIND_CONTROL, i)->channel, QUEUE_REMOVE, queue_remove, 1,
-		    .owner = PROTO_OWNER_ANY, .message = report);
+		SEND(world_join(PROTO_KIND_CONTROL, i)->channel, QUEUE_CHANGE, queue_change, 1,
+		    .change = PROTO_CHANGE_REMOVE, .owner = PROTO_OWNER_ANY, .message = report);
 		WAIT_FOR(report_stored_now() == 0);
 	}
 	expect_consistent();
