@@ -122,7 +122,7 @@ take_state(struct proto_query *query, struct str text)
 }
 
 #define ADDRESS       "an address, as in a@d.example, or @ and a domain"
-#define DELAY         "a number and one of s, m, h, d, as in 4h"
+#define DELAY         "a time, as in 4h or 1d12h"
 #define SIZE          "a number of bytes, or of K, M, G, as in 10M"
 #define C(NAME, word) " " word
 #define E(NAME, word) " " word
