@@ -52,7 +52,12 @@ enum proto_result { PROTO_RESULT_DELIVERED, PROTO_RESULT_DEFERRED, PROTO_RESULT_
 
 /* What the sender wants back of a message that failed (RFC 3461 section 4.3), and when to hear of a recipient (4.1). */
 enum proto_ret { PROTO_RET_NONE, PROTO_RET_FULL, PROTO_RET_HDRS };
-enum proto_notify { PROTO_NOTIFY_NEVER = 1, PROTO_NOTIFY_SUCCESS = 2, PROTO_NOTIFY_FAILURE = 4, PROTO_NOTIFY_DELAY = 8 };
+enum proto_notify {
+	PROTO_NOTIFY_NEVER = 1,
+	PROTO_NOTIFY_SUCCESS = 2,
+	PROTO_NOTIFY_FAILURE = 4,
+	PROTO_NOTIFY_DELAY = 8
+};
 
 /* clang-format off */
 
@@ -143,7 +148,10 @@ enum proto_destination_state {
 };
 
 /* A class of age ends before so many minutes; the last has no end. */
-#define PROTO_AGE_MINUTES { 5, 10, 20, 40, 80, 160, 320, 640, 1280, UINT64_MAX }
+#define PROTO_AGE_MINUTES                                          \
+	{                                                          \
+		5, 10, 20, 40, 80, 160, 320, 640, 1280, UINT64_MAX \
+	}
 
 enum proto_pause { PROTO_PAUSE_SMTP, PROTO_PAUSE_MDA, PROTO_PAUSE_MTA };
 /* Ids of LISTENER that are not an index of the configuration. */
@@ -157,11 +165,11 @@ struct proto_query {
 	PROTO_QUERY(FIELDS_MEMBER)
 };
 #define PROTO_QUERY_TAKE(kind, name, limit) to_->name = from_->name;
-#define PROTO_QUERY_COPY(from, to)                            \
-	do {                                                  \
-		const __typeof__(*(from)) *from_ = (from);    \
-		__typeof__(*(to)) *to_ = (to);                \
-		PROTO_QUERY(PROTO_QUERY_TAKE)                 \
+#define PROTO_QUERY_COPY(from, to)                         \
+	do {                                               \
+		const __typeof__(*(from)) *from_ = (from); \
+		__typeof__(*(to)) *to_ = (to);             \
+		PROTO_QUERY(PROTO_QUERY_TAKE)              \
 	} while (0)
 
 /* The word for a value, "unknown" for one that is none. */

@@ -23,15 +23,15 @@ enum {
 struct options {
 	const char *socket;
 	bool json;
-	bool raw;            /* show message: the very bytes */
-	uint64_t count;      /* monitor: samples; 0: without end */
-	uint64_t interval_s; /* monitor */
-	const char *by;      /* show queue: "age" or "destination"; NULL: by message */
-	bool down;           /* show destinations: those that are not served */
-	uint64_t waiting;    /* show destinations: those that so many recipients wait for */
-	const char *spool;   /* export, restore */
-	bool merge;          /* restore: also into a spool that has mail */
-	bool salvage;        /* export: from a damaged spool */
+	bool raw;                 /* show message: the very bytes */
+	uint64_t count;           /* monitor: samples; 0: without end */
+	uint64_t interval_s;      /* monitor */
+	const char *by;           /* show queue: "age" or "destination"; NULL: by message */
+	bool down;                /* show destinations: those that are not served */
+	uint64_t waiting;         /* show destinations: those that so many recipients wait for */
+	const char *spool;        /* export, restore */
+	bool merge;               /* restore: also into a spool that has mail */
+	bool salvage;             /* export: from a damaged spool */
 	struct proto_query query; /* which recipients: what --sender and the like say */
 	bool dry_run;
 };
