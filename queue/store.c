@@ -21,7 +21,11 @@ enum {
 	DIR_MODE = 0700,
 	FILE_MODE = 0600,
 	PID_TEXT_MAX = 16,
-	PID_TRIES = 100 /* of a millisecond: between a first daemon's lock and its pid */
+	PID_TRIES = 100, /* of a millisecond: between a first daemon's lock and its pid */
+	/* in the first two pages of LMDB's file, version 1, where words have 64 bits */
+	META_MAGIC = 16,
+	META_TRANSACTION = 144,
+	META_SIZE = 152
 };
 
 const char *const store_db_names[DB_COUNT] = {
@@ -197,12 +201,46 @@ check_length(struct store *s, struct error *err)
 	return true;
 }
 
+/* Whether LMDB has never committed with that first or second page of its file; what is missing of it is zeros. */
+static bool
+is_unused_meta(const char *page)
+{
+	static const char zeros[META_SIZE];
+	const uint32_t magic = 0xbeefc0de;
+	uint64_t transaction;
+
+	memcpy(&transaction, page + META_TRANSACTION, sizeof(transaction));
+	return memcmp(page, zeros, sizeof(zeros)) == 0 ||
+	    (memcmp(page + META_MAGIC, &magic, sizeof(magic)) == 0 && transaction == 0);
+}
+
+/*
+ * The power went while the file was made: there are parts of its first two pages, by which nothing was ever committed, and
+ * nothing behind them. Then it is emptied, to be made anew.
+ */
+static void
+empty_unfinished(struct store *s)
+{
+	int fd = openat(s->dir_fd, "data.mdb", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	const long page = sysconf(_SC_PAGESIZE);
+	char first[META_SIZE] = { 0 }, second[META_SIZE] = { 0 };
+	struct stat st;
+
+	if (fd == -1)
+		return;
+	if (fstat(fd, &st) == 0 && st.st_size <= 2 * page && pread(fd, first, sizeof(first), 0) != -1 &&
+	    pread(fd, second, sizeof(second), page) != -1 && is_unused_meta(first) && is_unused_meta(second))
+		(void)!ftruncate(fd, 0);
+	(void)close(fd);
+}
+
 static bool
 open_env(struct store *s, const char *dir, struct error *err)
 {
 	MDB_stat stat;
 	int rc, dead;
 
+	empty_unfinished(s);
 	if ((rc = mdb_env_create(&s->env)) != 0 || (rc = mdb_env_set_maxdbs(s->env, DB_COUNT)) != 0 ||
 	    (rc = mdb_env_set_maxreaders(s->env, STORE_READERS_MAX)) != 0 ||
 	    (rc = mdb_env_set_mapsize(s->env, s->size_max)) != 0)
@@ -216,7 +254,8 @@ open_env(struct store *s, const char *dir, struct error *err)
 	s->page_size = stat.ms_psize;
 	(void)mdb_env_set_assert(s->env, store_damaged);
 	(void)mdb_reader_check(s->env, &dead);
-	if (fsync(s->dir_fd) == -1)
+	/* The pages that LMDB makes a new file of, before any others. */
+	if (fsync(s->data_fd) == -1 || fsync(s->dir_fd) == -1)
 		return error_set(err, ERROR_PERMANENT, "%s: cannot sync: %s", s->dir, strerror(errno));
 	return check_length(s, err);
 }

@@ -308,6 +308,62 @@ test_a_file_of_another_kind_is_refused(void **state)
 	spool_remove(spool.dir);
 }
 
+/* As LMDB makes the file: no transaction, and the same page twice but for its number. */
+static void
+make_unused(struct spool *spool, char pages[8192])
+{
+	MDB_env *env;
+	int fd;
+
+	assert_int_equal(mkdir(spool->dir, 0700), 0);
+	assert_int_equal(mdb_env_create(&env), 0);
+	assert_int_equal(mdb_env_open(env, spool->dir, 0, 0600), 0);
+	mdb_env_close(env);
+	fd = open_data(spool, O_RDONLY);
+	assert_int_equal(read(fd, pages, 8192), 8192);
+	(void)close(fd);
+}
+
+/* The power went at the first start: some of what LMDB writes first came to the disk. */
+static void
+test_a_file_that_was_being_made_is_made_anew(void **state)
+{
+	static const struct {
+		const char *what;
+		size_t from, to, len;
+	} rows[] = {
+		{ "nothing but its length", 0, 8192, 8192 },
+		{ "the first page is missing", 0, 4096, 8192 },
+		{ "the second page is missing", 4096, 8192, 8192 },
+		{ "it ends behind the first page", 4096, 4096, 4096 },
+		{ "it ends within the first page", 4096, 4096, 512 },
+		{ "it ends within the second page", 5120, 5120, 5120 },
+	};
+	struct spool spool, above = { .dir = "/tmp/postern-test-above-XXXXXX" };
+	char pages[8192];
+	size_t i;
+	int fd;
+
+	(void)state;
+	assert_non_null(mkdtemp(above.dir));
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		spool = above;
+		(void)strlcat(spool.dir, "/spool", sizeof(spool.dir));
+		spool.options.size_max = 1 << 24;
+		make_unused(&spool, pages);
+		memset(pages + rows[i].from, 0, rows[i].to - rows[i].from);
+		fd = open_data(&spool, O_WRONLY | O_TRUNC);
+		assert_int_equal(write(fd, pages, rows[i].len), rows[i].len);
+		(void)close(fd);
+		spool.store = store_open(spool.dir, &spool.options, NULL);
+		if (spool.store == NULL)
+			row_fail(rows[i].what, "%s", "it is refused");
+		expect_clean(&spool);
+		spool_free(&spool);
+	}
+	assert_int_equal(rmdir(above.dir), 0);
+}
+
 static void
 test_every_truncated_file_is_refused(void **state)
 {
@@ -392,6 +448,7 @@ main(void)
 		cmocka_unit_test(test_of_several_that_start_at_once_one_has_the_spool),
 		cmocka_unit_test(test_network_file_systems_have_names_and_local_ones_none),
 		cmocka_unit_test(test_a_file_of_another_kind_is_refused),
+		cmocka_unit_test(test_a_file_that_was_being_made_is_made_anew),
 		cmocka_unit_test(test_every_truncated_file_is_refused),
 		cmocka_unit_test(test_a_newer_schema_is_refused),
 		cmocka_unit_test(test_a_directory_that_cannot_be_is_refused),
