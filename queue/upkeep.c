@@ -146,10 +146,12 @@ static void
 prune(void)
 {
 	struct prune_step *p;
+	int64_t before_us;
 
 	if (upkeep.pruning || (p = calloc(1, sizeof(*p))) == NULL)
 		return;
-	p->before_us = (uint64_t)(clock_us() - (int64_t)QUEUE_HISTORY_KEEP_S * 1000000);
+	before_us = clock_us() - (int64_t)QUEUE_HISTORY_KEEP_S * 1000000;
+	p->before_us = before_us > 0 ? (uint64_t)before_us : 0; /* a machine whose clock begins at 1970 */
 	p->step = (struct step){ .kind = STEP_LAZY, .run = run_prune, .done = pruned };
 	upkeep.pruning = true;
 	committer_add(core.committer, &p->step);
