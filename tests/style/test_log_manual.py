@@ -12,7 +12,7 @@ CALL = re.compile(r"\blog_(error|warning|notice|info|trace)\(|\bLOG_EVENT\(|\blo
 FIELD = re.compile(r"\bLOG_FIELD_(\w+)")
 # Written by other means than a call with its name: the handler for a refused call writes bytes, and what becomes of a
 # recipient is a table with one list of fields.
-OUTCOMES = re.compile(r'\{ "([a-z]+)", &core\.counters\.\w+ \}')
+OUTCOMES = re.compile(r'\{ "([a-z-]+)", &core\.counters\.\w+ \}')
 BY_HAND = re.compile(r'event=([a-z-]+) level=([a-z]+)')
 
 
