@@ -629,14 +629,15 @@ change(uintptr_t arg)
 	if (run.removing != 0)
 		return;
 	if (id == 0 || one_in(2)) {
-		SEND(run.control.end->channel, QUEUE_SCHEDULE, queue_schedule, ++run.last_request,
-		    .owner = PROTO_OWNER_ANY, .message = one_in(2) ? id : 0);
+		SEND(run.control.end->channel, QUEUE_CHANGE, queue_change, ++run.last_request,
+		    .change = PROTO_CHANGE_SCHEDULE, .owner = PROTO_OWNER_ANY, .message = one_in(2) ? id : 0,
+		    .by = S("root"));
 		return;
 	}
 	run.removing = id;
 	NOTE(.kind = TAPE_REMOVE, .id = id);
-	SEND(run.control.end->channel, QUEUE_REMOVE, queue_remove, ++run.last_request, .owner = PROTO_OWNER_ANY,
-	    .message = id, .by = S("root"));
+	SEND(run.control.end->channel, QUEUE_CHANGE, queue_change, ++run.last_request, .change = PROTO_CHANGE_REMOVE,
+	    .owner = PROTO_OWNER_ANY, .message = id, .by = S("root"));
 }
 
 static void
