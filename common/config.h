@@ -380,6 +380,8 @@ struct config {
 	unsigned mta_workers;  /* mta workers N; likewise, up to 4 */
 	/* mta private-destinations { }: private networks that MX hosts may be in; a list, in every view; NULL: none */
 	struct config_table *mta_private;
+	bool soft_bounce;          /* soft-bounce: what another server refuses for good is tried again */
+	int64_t bounce_ttl_s;      /* bounce ttl DELAY: how long a report is tried; default 2d */
 	int64_t queue_retry_min_s; /* queue retry DELAY DELAY; default 10m and 4h */
 	int64_t queue_retry_max_s;
 	uint64_t queue_size;                  /* queue size SIZE: bytes the store may grow to; default 64 GiB */

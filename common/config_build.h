@@ -252,6 +252,7 @@ void config_build_smtp_workers(struct config_build *build, const struct config_t
 void config_build_mta_workers(struct config_build *build, const struct config_token *number);
 void config_build_private_destinations(
     struct config_build *build, const struct config_token *word, struct config_table *table);
+void config_build_bounce_ttl(struct config_build *build, const struct config_token *ttl);
 void config_build_queue_retry(
     struct config_build *build, const struct config_token *min, const struct config_token *max);
 void config_build_queue_size(struct config_build *build, const struct config_token *size);

@@ -32,6 +32,7 @@ config_build_defaults(struct config *config)
 	config->srs_ttl_s = 4 * DAY_S;
 	config->spool = "/var/spool/postern";
 	config->runtime = "/run/postern";
+	config->bounce_ttl_s = 2 * DAY_S;
 	config->queue_retry_min_s = 10 * 60;
 	config->queue_retry_max_s = 4 * 3600;
 	config->queue_size = 64 * GIB;
@@ -92,6 +93,12 @@ config_build_private_destinations(
 		    "private-destinations <%.64s>: expected the networks in braces, for other tables are not seen by the processes that send mail",
 		    table->name);
 	build->config->mta_private = table;
+}
+
+void
+config_build_bounce_ttl(struct config_build *build, const struct config_token *ttl)
+{
+	(void)config_build_delay(build, ttl, &build->config->bounce_ttl_s);
 }
 
 void

@@ -332,6 +332,8 @@ dump_settings(struct dump *d, const struct config *c)
 	put_number(d, "smtp-workers", c->smtp_workers);
 	put_number(d, "mta-workers", c->mta_workers);
 	put_table(d, "private-destinations", c->mta_private);
+	put_number(d, "bounce-ttl", c->bounce_ttl_s);
+	put_flag(d, "soft-bounce", c->soft_bounce);
 	put_number(d, "retry-min", c->queue_retry_min_s);
 	put_number(d, "retry-max", c->queue_retry_max_s);
 	put_number(d, "queue-size", (int64_t)c->queue_size);

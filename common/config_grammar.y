@@ -153,6 +153,7 @@ static void config_yyerror(struct config_build *build, const char *text);
 %token <token> LANGUAGE "language"
 %token <token> TEMPLATE "template"
 %token <token> POSTMASTER "postmaster"
+%token <token> SOFT_BOUNCE "soft-bounce"
 
 %type <token> macro_name sized delay port phase_name
 %type <table> tbl
@@ -190,6 +191,7 @@ include
 macro_name
 	: STRING
 	| SPOOL
+	| SOFT_BOUNCE
 	| RUNTIME
 	| DNS
 	| LOG
@@ -596,6 +598,8 @@ own
 	| BOUNCE CONTACT STRING { config_build_bounce_contact(build, &$3); }
 	| BOUNCE LANGUAGE STRING { config_build_bounce_language(build, &$3); }
 	| BOUNCE TEMPLATE STRING { config_build_bounce_template(build, &$3); }
+	| BOUNCE TTL delay { config_build_bounce_ttl(build, &$3); }
+	| SOFT_BOUNCE { build->config->soft_bounce = true; }
 	| BOUNCE POSTMASTER { build->config->bounce_postmaster = true; }
 	| DNS SERVER STRING { config_build_dns_server(build, &$3); }
 	| LOG JSON { build->config->log_json = true; }

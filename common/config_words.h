@@ -119,6 +119,7 @@
  */
 #define CONFIG_OWN_WORDS(W)                        \
 	W("spool", SPOOL, NEWLINE)                 \
+	W("soft-bounce", SOFT_BOUNCE, NEWLINE)     \
 	W("runtime", RUNTIME, NEWLINE)             \
 	W("dns", DNS, NEWLINE)                     \
 	W("server", SERVER, DNS)                   \

@@ -76,6 +76,7 @@ status_json(const struct status *s)
 		json_u64(&j, "envelopes", status_value(s, "scheduler.envelope"));
 	json_u64(&j, "inflight", status_value(s, "scheduler.envelope.inflight"));
 	totals_json(&j, s);
+	json_bool(&j, "soft_bounce", status_value(s, "soft-bounce") != 0);
 	json_bool(&j, "complete", status_value(s, "incomplete") == 0);
 	json_end_object(&j);
 	json_end_line(&j);
@@ -96,6 +97,8 @@ status_print(const struct status *s)
 	(void)printf("%" PRIu64 " being delivered\n", status_value(s, "scheduler.envelope.inflight"));
 	totals_print(s);
 	(void)printf("postern %s, up %s\n", s->version, format_span((int64_t)status_value(s, "uptime"), span));
+	if (status_value(s, "soft-bounce") != 0)
+		(void)printf("soft-bounce: what another server refuses for good is tried again\n");
 	if (status_value(s, "incomplete") != 0)
 		(void)printf("a process did not answer; see the log\n");
 }

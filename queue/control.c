@@ -55,6 +55,7 @@ status_step(void *arg)
 #undef C
 		    { "scheduler.envelope.inflight", core.running },
 		{ "mda.running", mailboxes_count() },
+		{ "soft-bounce", core.config->soft_bounce },
 		{ "queue.destinations", destinations_count() },
 		{ "queue.loaded", deliveries_loaded() },
 		{ "queue.hot.bytes", body_kept_bytes() },

@@ -393,6 +393,14 @@ find_unanswered(struct job *j, uint64_t number)
 	return r;
 }
 
+/* "soft-bounce": the answer stays what it is, and is not believed. */
+static bool
+is_soft(const struct job *j, const struct msg_job_result *result)
+{
+	return core.config->soft_bounce && result->result == PROTO_RESULT_FAILED && result->hop.len > 0 &&
+	    j->delivery->destination->kind == PROTO_DELIVERY_RELAY;
+}
+
 bool
 job_result(struct peer *peer, uint64_t id, const union proto_message *msg, int fd)
 {
@@ -408,7 +416,7 @@ job_result(struct peer *peer, uint64_t id, const union proto_message *msg, int f
 	(void)fd;
 	if (r == NULL)
 		return false;
-	rcpt_answer(r, outcomes[result->result],
+	rcpt_answer(r, is_soft(j, result) ? OUTCOME_DEFERRED : outcomes[result->result],
 	    reply_new(&(struct reply){ .code = (unsigned)result->code,
 		.cause = result->cause,
 		.enhanced = result->enhanced,

@@ -85,7 +85,6 @@
 	L(QUEUE_DSN_HEADER_BYTES,      16384,    "bytes of the original header in a notification") \
 	L(QUEUE_DSN_ORIGINAL_BYTES,    262144,   "size of a message that is returned whole where its sender asked for that") \
 	L(QUEUE_DSN_BYTES,             1310720,  "size of a notification") \
-	L(QUEUE_DSN_TTL_S,             172800,   "time after which a notification that has no route is given up") \
 	/* upkeep */ \
 	L(QUEUE_DESTINATION_IDLE_MS,   300000,   "time a destination without mail is remembered") \
 	L(QUEUE_DROP_STEP,             100,      "idle destinations forgotten in one step") \

@@ -107,7 +107,7 @@ put_message(struct store_txn *txn, struct report *r, const struct report_about *
 	const struct record_message message = {
 		.size = size,
 		.created_ms = (uint64_t)r->now_ms,
-		.look_ms = (uint64_t)r->now_ms + (uint64_t)QUEUE_DSN_TTL_S * 1000,
+		.look_ms = (uint64_t)r->now_ms + (uint64_t)core.config->bounce_ttl_s * 1000,
 		.body = eightbit ? PROTO_BODY_8BITMIME : PROTO_BODY_7BIT,
 		.origin = origin,
 		.owner = about->owner,

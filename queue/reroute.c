@@ -108,7 +108,7 @@ context_of(const struct question *q)
 		.reverse_path = mail->reverse_path,
 		.wall_ms = loop_wall_ms(),
 		.now_ms = mail->notification ? clock_ms() : mail->created_ms,
-		.default_ttl_s = mail->notification ? QUEUE_DSN_TTL_S : core.config->queue_ttl_s,
+		.default_ttl_s = mail->notification ? core.config->bounce_ttl_s : core.config->queue_ttl_s,
 		.notify = r->notify,
 		.orcpt = r->orcpt };
 }
@@ -134,8 +134,8 @@ reroute_ticket(struct peer *peer, uint64_t id, const union proto_message *msg, i
 		(*at)->bad = true;
 		return true;
 	}
-	if ((*at)->delivery->mail->notification && r->expires_ms > context.now_ms + (int64_t)QUEUE_DSN_TTL_S * 1000)
-		r->expires_ms = context.now_ms + (int64_t)QUEUE_DSN_TTL_S * 1000;
+	if ((*at)->delivery->mail->notification && r->expires_ms > context.now_ms + core.config->bounce_ttl_s * 1000)
+		r->expires_ms = context.now_ms + core.config->bounce_ttl_s * 1000;
 	(*at)->count++;
 	STAILQ_INSERT_TAIL(&(*at)->tickets, r, next);
 	return true;

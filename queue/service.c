@@ -131,6 +131,9 @@ static void
 start(void)
 {
 	core.serving = true;
+	if (core.config->soft_bounce)
+		log_notice(
+		    "soft-bounce", log_text(LOG_FIELD_reason, "what another server refuses for good is tried again"));
 	load_destinations();
 	upkeep_start();
 	dispatch_soon();

@@ -109,3 +109,15 @@ def test_messages_over_one_connection(limited):
 def test_only_addresses_of_one_family(limited):
     daemon, _ = limited("mta limit inet6", "x@a.example")
     daemon.wait_for_log("event=destination-down .*mta limit inet6")
+
+
+def test_soft_bounce_tries_again_what_was_refused(daemons, sinks):
+    sink = sinks(answers={"RCPT": "550 5.1.1 no such user"})
+    daemon = daemons("soft-bounce\n" + CONFIG.format(a=sink.port, b=sink.port)).start()
+    daemon.wait_for_log("event=soft-bounce")
+    smtp.deliver(daemon.port, "joe@near.example", ["x@a.example"], house.MESSAGES["plain"])
+    daemon.wait_for_log('event=deferred .*reply="550 5.1.1')
+    entry, = daemon.queue_list()
+    assert (entry["to"], entry["tries"]) == ("x@a.example", 1)
+    assert "soft-bounce" in daemon.ctl("show", "status")
+    assert daemon.ctl_json("show", "status")["soft_bounce"]

@@ -65,7 +65,7 @@ static const struct reads reads[] = {
 	    "action retry mbox\naction workers mbox\nmatch for any action retry\n",
 	    "name \"retry\" mbox" },
 	{ "words after bounce are names elsewhere",
-	    "action contact mbox\naction language mbox\naction template mbox\naction postmaster mbox\n"
+	    "action contact mbox\naction language mbox\naction template mbox\naction postmaster mbox\naction soft-bounce mbox\n"
 	    "match for any action template\n",
 	    "name \"template\" mbox" },
 	{ "our own words are names of macros", "spool = \"a\"\nlog = b\ndns = c\nruntime = d\nadmd $spool\n",

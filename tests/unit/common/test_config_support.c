@@ -86,7 +86,7 @@ static const char *const supported[] = {
 	"smtp max-message-size 5M\nsmtp limit max-mails 1 max-rcpt 2\nsmtp sub-addr-delim \"-\"\nqueue ttl 1d\n",
 	"spool \"/a\"\nruntime \"/b\"\nsmtp workers 1\nmta workers 2\nmta private-destinations { 10.0.0.0/8 }\n",
 	"queue retry 1m 1h\nqueue size 1G\nqueue memory 1M\ndns server \"127.0.0.1\"\nlog json\n",
-	"bounce contact a@b.example\nbounce language de\nbounce template \"/a\"\nbounce postmaster\n",
+	"bounce contact a@b.example\nbounce language de\nbounce template \"/a\"\nbounce postmaster\nbounce ttl 1d\nsoft-bounce\n",
 };
 /* clang-format on */
 

@@ -159,6 +159,7 @@ static const struct {
 	{ ".It Ic srs ttl", ".Ql 4d", " srs-ttl 345600\n" },
 	{ ".It Ic log text", ".Ic log text", " log-text\n" },
 	{ ".It Ic bounce language", ".Ql en", " bounce-language \"en\"" },
+	{ ".It Ic bounce ttl", ".Ql 2d", " bounce-ttl 172800" },
 	{ ".It Ic queue memory", ".Ql 32M", " queue-memory 33554432" },
 	{ ".It Ic queue retry", ".Ql 10m\nand\n.Ql 4h", " retry-min 600 retry-max 14400" },
 	{ ".It Ic queue size", ".Ql 64G", " queue-size 68719476736" },

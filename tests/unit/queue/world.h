@@ -493,6 +493,7 @@ configure(void)
 	world.config.queue_size = (uint64_t)1 << 30;
 	world.config.queue_memory = 8 * 1024 * 1024;
 	world.config.queue_ttl_s = 3600;
+	world.config.bounce_ttl_s = 172800;
 	world.config.queue_retry_min_s = 600;
 	world.config.queue_retry_max_s = 14400;
 	world.config.smtp_max_message_size = 35 * 1024 * 1024;
