@@ -23,6 +23,7 @@
 #include "parent/family.h"
 #include "parent/listen.h"
 #include "parent/logging.h"
+#include "parent/oom.h"
 #include "parent/place.h"
 
 struct daemon postern;
@@ -142,6 +143,8 @@ leave_surroundings(void)
 	(void)close(fd);
 	if (chdir("/") == -1)
 		err(EX_OSERR, "/");
+	/* Before the next line takes the file away from an ordinary user. */
+	oom_take_rank(PROTO_KIND_PARENT);
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	/* Who is woken waits until who woke it is done: several messages are then taken in one turn (HACKING). */
 	(void)sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){ 0 });

@@ -15,6 +15,7 @@
 
 #include "common/process.h"
 #include "common/programs.h"
+#include "parent/oom.h"
 
 static int programs[PROTO_KIND_COUNT];
 
@@ -84,6 +85,7 @@ execute(enum proto_kind kind, uint64_t instance, int channel_fd, int log_fd, con
 	int i;
 
 	(void)setpgid(0, 0);
+	oom_take_rank(kind);
 	reset_signals();
 	(void)snprintf(number, sizeof(number), "%llu", (unsigned long long)instance);
 	(void)strlcpy(name, proto_kind_name(kind), sizeof(name));

@@ -108,7 +108,7 @@ READ_ONLY = {"ProtectSystem": ("/usr", "/etc"), "ProtectKernelTunables": ("/proc
              "ProtectControlGroups": ("/sys/fs/cgroup",), "ProtectKernelModules": ()}
 # Done elsewhere, or nothing that a running process could notice.
 OTHER = {"ExecStart", "KillMode", "TimeoutStopSec", "Restart", "RuntimeDirectory", "RuntimeDirectoryPreserve", "LimitNOFILE",
-         "CapabilityBoundingSet"}
+         "OOMScoreAdjust", "CapabilityBoundingSet"}
 
 
 def options():
