@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "queue/report.h"
 
 /* Copies s to *room, moves *room behind it, and returns the view of the copy. */
 static struct str
@@ -34,7 +35,8 @@ mail_new(uint64_t id, const struct record_message *record, struct body *body)
 	m->created_ms = (int64_t)record->created_ms;
 	m->body_type = record->body;
 	m->owner = record->owner;
-	m->notification = str_equal(record->origin, S("dsn"));
+	m->last = str_equal(record->origin, S(REPORT_ORIGIN_LAST));
+	m->notification = m->last || str_equal(record->origin, S(REPORT_ORIGIN));
 	m->ret = record->ret;
 	m->envid = place(record->envid, &room);
 	m->reverse_path = place(record->reverse_path, &room);

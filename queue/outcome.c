@@ -13,6 +13,9 @@
 #include "queue/room.h"
 #include "queue/upkeep.h"
 
+/* Who may be told. */
+enum listener { TO_SENDER, TO_POSTMASTER, LISTENERS };
+
 /* What the committer's thread needs is in here or does not change while the step is with it. */
 struct settlement {
 	struct step step;
@@ -20,7 +23,7 @@ struct settlement {
 	struct mail *mail; /* of the first delivery */
 	int64_t now_us;
 	int64_t now_ms;
-	struct report report;
+	struct report reports[LISTENERS];
 	uint64_t unrouted_destination; /* id, of those that router is asked about again */
 	outcome_done_fn *done;
 	void *arg;
@@ -196,6 +199,24 @@ is_reported(const struct rcpt *r, enum bounce_action *action)
 	return false;
 }
 
+/* What ended with our own trouble: nothing that the sender, or another server, could do anything about. */
+static bool
+is_our_fault(const struct rcpt *r)
+{
+	return r->reply != NULL && r->reply->cause == PROTO_CAUSE_HERE && r->reply->hop.len == 0;
+}
+
+/* A report is never about a report, but to postmaster, and that one is the last (RFC 5321 section 6.1). */
+static bool
+is_told(const struct mail *mail, enum listener listener, const struct rcpt *r, enum bounce_action *action)
+{
+	*action = BOUNCE_FAILED;
+	if (listener == TO_SENDER)
+		return mail->reverse_path.len > 0 && !mail->notification && is_reported(r, action);
+	return core.config->bounce_postmaster && !mail->last && has_failed(r) &&
+	    (mail->notification || is_our_fault(r));
+}
+
 static struct bounce_rcpt
 report_of(const struct settlement *s, const struct rcpt *r, enum bounce_action action)
 {
@@ -216,11 +237,11 @@ report_of(const struct settlement *s, const struct rcpt *r, enum bounce_action a
 }
 
 static void
-put_report(struct store_txn *txn, struct settlement *s)
+put_report(struct store_txn *txn, struct settlement *s, enum listener listener)
 {
 	struct bounce_rcpt rcpts[QUEUE_JOB_RCPTS_MAX];
 	struct report_about about = { .message = s->mail->id,
-		.to = s->mail->reverse_path,
+		.to = listener == TO_SENDER ? s->mail->reverse_path : S(""),
 		.envid = s->mail->envid,
 		.ret = s->mail->ret,
 		.owner = s->mail->owner,
@@ -232,7 +253,7 @@ put_report(struct store_txn *txn, struct settlement *s)
 
 	TAILQ_FOREACH (d, &s->list, link) {
 		STAILQ_FOREACH (r, &d->rcpts, next) {
-			if (!is_reported(r, &action))
+			if (!is_told(s->mail, listener, r, &action))
 				continue;
 			if (about.count < QUEUE_JOB_RCPTS_MAX)
 				rcpts[about.count++] = report_of(s, r, action);
@@ -240,7 +261,7 @@ put_report(struct store_txn *txn, struct settlement *s)
 				about.more++;
 		}
 	}
-	report_put(txn, &s->report, &about);
+	report_put(txn, &s->reports[listener], &about);
 }
 
 static void
@@ -250,10 +271,12 @@ run_settlement(struct store_txn *txn, struct step *step)
 	const struct delivery *d;
 	const struct rcpt *r;
 	bool last = false;
+	size_t i;
 
-	/* First the report: it reads the message, which may leave here. */
-	if (s->report.id != 0)
-		put_report(txn, s);
+	/* First the reports: they read the message, which may leave here. */
+	for (i = 0; i < LISTENERS; i++)
+		if (s->reports[i].id != 0)
+			put_report(txn, s, i);
 	TAILQ_FOREACH (d, &s->list, link)
 		STAILQ_FOREACH (r, &d->rcpts, next)
 			last = settle_rcpt(txn, s, d, r) || last;
@@ -307,8 +330,8 @@ count_and_log(const struct settlement *s, const struct delivery *d, const struct
 	fields[n++] = log_u64(LOG_FIELD_tries, r->tries);
 	if (r->outcome == OUTCOME_DEFERRED || r->outcome == OUTCOME_POSTPONED)
 		fields[n++] = log_ms(LOG_FIELD_next, (r->due_us - s->now_us) / 1000);
-	if (is_reported(r, &action) && s->report.id != 0)
-		fields[n++] = log_hex(LOG_FIELD_id, s->report.id);
+	if (is_told(d->mail, TO_SENDER, r, &action) && s->reports[TO_SENDER].id != 0)
+		fields[n++] = log_hex(LOG_FIELD_id, s->reports[TO_SENDER].id);
 	if (s->by[0] != '\0')
 		fields[n++] = log_text(LOG_FIELD_reason, s->by);
 	log_event(LOG_INFO, rows[r->outcome].event, fields, n);
@@ -348,13 +371,15 @@ settled(struct step *step, enum store_failure failure)
 {
 	struct settlement *s = (struct settlement *)step;
 	struct delivery *d;
+	size_t i;
 
 	switch (failure) {
 	case STORE_OK: break;
 	case STORE_NO_ROOM: again_later(step); return;
 	case STORE_FAILED: core_store_failed(); return;
 	}
-	report_stored(&s->report);
+	for (i = 0; i < LISTENERS; i++)
+		report_stored(&s->reports[i]);
 	if (s->done != NULL)
 		s->done(s->arg);
 	if (s->mail->text_size > BODY_BLOCK)
@@ -373,7 +398,7 @@ settled(struct step *step, enum store_failure failure)
  * again.
  */
 static bool
-begin_report(struct settlement *s)
+begin_report(struct settlement *s, enum listener listener)
 {
 	const struct delivery *d;
 	const struct rcpt *r;
@@ -382,8 +407,8 @@ begin_report(struct settlement *s)
 
 	TAILQ_FOREACH (d, &s->list, link)
 		STAILQ_FOREACH (r, &d->rcpts, next)
-			any = any || is_reported(r, &action);
-	return !any || s->mail->reverse_path.len == 0 || s->mail->notification || report_begin(&s->report);
+			any = any || is_told(s->mail, listener, r, &action);
+	return !any || report_begin(&s->reports[listener]);
 }
 
 static void
@@ -418,10 +443,10 @@ outcome_apply(struct deliveries *list, struct str by, outcome_done_fn *done, voi
 	s->done = done;
 	s->arg = arg;
 	(void)str_copy(by, s->by, sizeof(s->by));
-	if (!begin_report(s))
+	if (!begin_report(s, TO_SENDER) || !begin_report(s, TO_POSTMASTER))
 		put_off_failed(s);
 	s->step = (struct step){ .kind = done != NULL ? STEP_URGENT : STEP_LAZY,
-		.bytes = s->report.id != 0 ? QUEUE_DSN_HEADER_BYTES : 0,
+		.bytes = s->reports[TO_SENDER].id != 0 ? QUEUE_DSN_HEADER_BYTES : 0,
 		.run = run_settlement,
 		.done = settled };
 	committer_add(core.committer, &s->step);

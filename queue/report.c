@@ -7,8 +7,14 @@
 #include "queue/ids.h"
 #include "queue/limits.h"
 
-static const struct str origin =
-    STR("dsn"); /* of reports, and the name of the destination where they wait for a route */
+static const struct str unrouted = STR("dsn"); /* name of the destination where reports wait for a route */
+static const struct str postmaster = STR("postmaster");
+
+static struct str
+addressee(const struct report_about *about)
+{
+	return about->to.len > 0 ? about->to : postmaster;
+}
 
 bool
 report_begin(struct report *r)
@@ -67,7 +73,7 @@ compose(
 	struct bounce b = {
 		.words = core.bounce_words,
 		.hostname = str_of(core.hostname),
-		.to = about->to,
+		.to = addressee(about),
 		.original = about->message,
 		.id = r->id,
 		.randomness = r->randomness,
@@ -104,6 +110,8 @@ put_body(struct store_txn *txn, uint64_t id, struct str text)
 static void
 put_message(struct store_txn *txn, struct report *r, const struct report_about *about, uint64_t size, bool eightbit)
 {
+	const struct str to = addressee(about);
+	const struct str origin = str_of(about->to.len > 0 ? REPORT_ORIGIN : REPORT_ORIGIN_LAST);
 	const struct record_message message = {
 		.size = size,
 		.created_ms = (uint64_t)r->now_ms,
@@ -116,15 +124,15 @@ put_message(struct store_txn *txn, struct report *r, const struct report_about *
 	};
 	struct record_recipient rcpt = {
 		.kind = RECIPIENT_UNROUTED,
-		.forward_path = about->to,
-		.recipient = about->to,
+		.forward_path = to,
+		.recipient = to,
 		.due_us = (uint64_t)r->due_us,
 		.expires_ms = message.look_ms,
 	};
-	const struct record_history history = { .to = about->to, .origin = origin, .size = size };
+	const struct record_history history = { .to = to, .origin = origin, .size = size };
 
 	store_put_message(txn, r->id, &message);
-	rcpt.destination = r->destination = store_destination(txn, RECIPIENT_UNROUTED, origin);
+	rcpt.destination = r->destination = store_destination(txn, RECIPIENT_UNROUTED, unrouted);
 	store_put_recipient(txn, r->id, 0, &rcpt);
 	store_put_history(txn, (uint64_t)r->now_us, r->id, 0, EVENT_ACCEPTED, &history);
 }
@@ -155,7 +163,7 @@ report_stored(const struct report *r)
 
 	if (r->id == 0 || r->destination == 0)
 		return;
-	d = destination_get(r->destination, RECIPIENT_UNROUTED, origin);
+	d = destination_get(r->destination, RECIPIENT_UNROUTED, unrouted);
 	core.counters.notifications++;
 	destination_note(d, &entry);
 	destination_settle(d);

@@ -13,6 +13,10 @@
 #include "queue/bounce.h"
 #include "queue/store.h"
 
+/* Origins of reports: to a sender, and to postmaster, behind which there is nobody. */
+#define REPORT_ORIGIN      "dsn"
+#define REPORT_ORIGIN_LAST "dsn to postmaster"
+
 /* What the loop decides before the transaction; all zero: no report. */
 struct report {
 	uint64_t id; /* of the message that it will be */
@@ -26,7 +30,7 @@ struct report {
 /* What it tells, to whom. */
 struct report_about {
 	uint64_t message;
-	struct str to; /* its reverse-path, not the null one */
+	struct str to; /* its reverse-path, not the null one; empty: to postmaster */
 	struct str envid;
 	unsigned ret; /* enum proto_ret */
 	uint64_t owner;

@@ -7,6 +7,7 @@
 
 #include "queue/expiry.h"
 #include "queue/limits.h"
+#include "queue/report.h"
 #include "tests/unit/queue/world.h"
 
 enum { FULL_BYTES = 100000 };
@@ -33,7 +34,9 @@ send_asking(struct end *smtpd, const char *destination, const unsigned *notify, 
 	}
 	SEND(smtpd->channel, BODY, body, id, .bytes = header);
 	for (i = 0; i < sizeof(line); i++)
-		line[i] = i % 100 == 98 ? '\r' : i % 100 == 99 ? '\n' : 'z'; /* others than such lines do not come back */
+		line[i] = i % 100 == 98 ? '\r'
+		    : i % 100 == 99     ? '\n'
+					: 'z'; /* others than such lines do not come back */
 	for (; sent < size; sent += sizeof(line) / 4)
 		SEND(smtpd->channel, BODY, body, id, .bytes = { line + sizeof(line) / 4 * 3, sizeof(line) / 4 });
 	send_commit(smtpd, id, header.len + sent);
@@ -308,6 +311,85 @@ test_one_notice_for_the_intervals_of_a_long_stop(void **state)
 	expect_consistent();
 }
 
+/* --- to postmaster --- */
+
+static bool
+has_report_to_postmaster(void)
+{
+	struct store_txn *txn = look();
+	struct record_message record;
+	struct error err;
+	uint64_t id = 0;
+	bool found = false;
+
+	while (store_next_message(txn, id, &id, &record, &err) == STORE_FOUND)
+		found = found || str_equal(record.origin, S(REPORT_ORIGIN_LAST));
+	store_read_end(txn);
+	return found;
+}
+
+/* Router refuses what it was asked about last. */
+static void
+refuse_route(struct end *router)
+{
+	struct heard *ask = hear(router, PROTO_RCPT_CHECK_TYPE, 0);
+
+	SEND(router->channel, RCPT_VERDICT, rcpt_verdict, 0, .transaction = ask->msg.rcpt_check.transaction,
+	    .number = ask->msg.rcpt_check.number, .code = 550, .enhanced = S("5.1.1"), .text = S("No such user"));
+}
+
+static void
+test_a_report_that_nobody_takes_ends_at_postmaster(void **state)
+{
+	static const unsigned notify = 0;
+	struct end *smtpd = join_smtpd(0), *relay = world_join(PROTO_KIND_RELAY, 0), *router;
+	struct heard *job;
+	unsigned asked;
+
+	(void)state;
+	for (asked = 0; asked < 2; asked++) {
+		uint64_t before = core.counters.notifications;
+		world.config.bounce_postmaster = asked != 0;
+		(void)send_asking(smtpd, "out/far.example", &notify, 1, 0, 0);
+		job = hear(relay, PROTO_JOB_TYPE, 0);
+		answer(relay, job->id, 0, 0);
+		SEND(relay->channel, JOB_END, job_end, job->id);
+		WAIT_FOR(core.counters.notifications == before + 1);
+		router = world_join(PROTO_KIND_ROUTER, asked);
+		refuse_route(router);
+		settle_down();
+		WAIT_FOR(has_report_to_postmaster() == (asked != 0));
+		world_leave(router);
+	}
+	/* And there it ends, whatever becomes of it. */
+	router = world_join(PROTO_KIND_ROUTER, asked);
+	refuse_route(router);
+	WAIT_FOR(messages_stored() == 0);
+	settle_down();
+	assert_int_equal(core.counters.notifications, 3);
+	expect_consistent();
+}
+
+static void
+test_what_is_our_own_fault_is_told_to_postmaster_too(void **state)
+{
+	static const unsigned notify = 0;
+	struct end *smtpd = join_smtpd(0), *relay = world_join(PROTO_KIND_RELAY, 0);
+	struct heard *job;
+
+	(void)state;
+	world.config.bounce_postmaster = true;
+	(void)send_asking(smtpd, "out/far.example", &notify, 1, 0, 0);
+	job = hear(relay, PROTO_JOB_TYPE, 0);
+	SEND(relay->channel, JOB_RESULT, job_result, job->id, .result = PROTO_RESULT_FAILED, .code = 550,
+	    .cause = PROTO_CAUSE_HERE, .text = S("something is wrong here"));
+	SEND(relay->channel, JOB_END, job_end, job->id);
+	WAIT_FOR(core.counters.notifications == 2);
+	assert_true(has_report_to_postmaster());
+	assert_int_not_equal(report_stored_now(), 0);
+	expect_consistent();
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
 int
@@ -319,6 +401,8 @@ main(void)
 		TEST(test_ret_says_how_much_comes_back),
 		TEST(test_who_waits_long_is_told_once_an_interval),
 		TEST(test_one_notice_for_the_intervals_of_a_long_stop),
+		TEST(test_a_report_that_nobody_takes_ends_at_postmaster),
+		TEST(test_what_is_our_own_fault_is_told_to_postmaster_too),
 	};
 
 	world_once();
