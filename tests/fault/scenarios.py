@@ -13,6 +13,7 @@ import time
 
 import load as load_module
 import postern
+import servers
 
 IMAGE_BYTES = 512 << 20
 DRAIN_SECONDS = 120
@@ -187,3 +188,62 @@ def kills(rounds, say=print, kinds=KINDS, seed=1):
         if daemon.process is not None:
             daemon.kill()
         subprocess.run(["rm", "-rf", folder], check=False)
+
+
+# --- the same for any server ---
+
+def side_by_side(name, rounds, cuts, seconds=0, say=print, seed=1):
+    """
+    Rounds of kills (each a process of any kind, taken by chance, then all of them and a restart) and power cuts, to a server of
+    that name; with seconds, for as long, in turn. What it loses is counted, not judged: returns (Balance, rounds, cuts) as done.
+    """
+    folder = postern.make_folder()
+    disk = Disk(folder)
+    load = load_module.Load(folder)
+    server = servers.make(name, folder, load.sink_port, disk.mounted)
+    chance = random.Random(seed)
+    end = time.monotonic() + seconds
+    done = [0, 0]
+    try:
+        server.start()
+        load.start_client(server.port, to=(load_module.FAR,), patience=BACK_SECONDS + DRAIN_SECONDS)
+        while done[0] < rounds or done[1] < cuts or time.monotonic() < end:
+            load.wait_acknowledged(50, DRAIN_SECONDS)
+            time.sleep(chance.uniform(0.2, 1.0))
+            if done[0] >= rounds and (done[1] < cuts or (cuts and done[1] <= done[0])):
+                disk.cut()
+                server.kill()
+                server.unbind()
+                disk.unmount()
+                disk.mount()
+                done[1] += 1
+            else:
+                os.kill(chance.choice(server.family())[0], signal.SIGKILL)
+                time.sleep(chance.uniform(0.1, 0.5))
+                server.kill()
+                done[0] += 1
+            server.start()
+            say(f"{name}: {done[0]} rounds, {done[1]} cuts, {load.acknowledged()} acknowledged")
+        load.wait_acknowledged(50, DRAIN_SECONDS)
+        load.stop_clients()
+        drain_server(server)
+        balance = load.balance()
+        server.stop()
+        return balance, done[0], done[1]
+    finally:
+        load.close()
+        server.close()
+        disk.close()
+        subprocess.run(["rm", "-rf", folder], check=False)
+
+
+def drain_server(server):
+    """Waits until nothing waits, or nothing moves any more; what is left then counts as lost where it was acknowledged."""
+    waiting, last = server.waiting(), time.monotonic()
+    while waiting and time.monotonic() - last < DRAIN_SECONDS:
+        server.hurry()
+        time.sleep(1)
+        now = server.waiting()
+        if now < waiting:
+            last = time.monotonic()
+        waiting = now
