@@ -390,6 +390,9 @@ struct config {
 	const char *bounce_template;          /* bounce template "/path"; NULL: none */
 	enum config_language bounce_language; /* bounce language CODE; default en */
 	bool bounce_postmaster; /* bounce postmaster: reports that cannot be delivered go there; default: nowhere */
+	int64_t history_keep_s; /* history keep DELAY; default 7d */
+	uint64_t history_size;  /* history size SIZE: bytes of its entries; default 1 GiB */
+	bool history_anonymise; /* history anonymise */
 	const char *dns_server; /* dns server "ADDRESS[@PORT]"; NULL: those of /etc/resolv.conf */
 	bool log_json;          /* log json; default log text */
 };

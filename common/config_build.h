@@ -260,6 +260,8 @@ void config_build_queue_memory(struct config_build *build, const struct config_t
 void config_build_bounce_contact(struct config_build *build, const struct config_token *address);
 void config_build_bounce_language(struct config_build *build, const struct config_token *code);
 void config_build_bounce_template(struct config_build *build, const struct config_token *path);
+void config_build_history_keep(struct config_build *build, const struct config_token *delay);
+void config_build_history_size(struct config_build *build, const struct config_token *size);
 void config_build_dns_server(struct config_build *build, const struct config_token *server);
 
 #endif

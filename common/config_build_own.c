@@ -17,6 +17,7 @@ enum {
 
 static const uint64_t queue_size_min = 16 * MIB;
 static const uint64_t queue_memory_min = 64 * KIB;
+static const uint64_t history_size_min = 64 * KIB;
 
 void
 config_build_defaults(struct config *config)
@@ -37,6 +38,8 @@ config_build_defaults(struct config *config)
 	config->queue_retry_max_s = 4 * 3600;
 	config->queue_size = 64 * GIB;
 	config->queue_memory = 32 * MIB;
+	config->history_keep_s = 7 * DAY_S;
+	config->history_size = 1 * GIB;
 }
 
 static void
@@ -189,6 +192,18 @@ void
 config_build_bounce_template(struct config_build *build, const struct config_token *path)
 {
 	set_path(build, "bounce template", path, PATH_BYTES_MAX, &build->config->bounce_template);
+}
+
+void
+config_build_history_keep(struct config_build *build, const struct config_token *delay)
+{
+	(void)config_build_delay(build, delay, &build->config->history_keep_s);
+}
+
+void
+config_build_history_size(struct config_build *build, const struct config_token *size)
+{
+	set_size(build, "history size", size, history_size_min, &build->config->history_size);
 }
 
 static bool

@@ -342,6 +342,9 @@ dump_settings(struct dump *d, const struct config *c)
 	put_text(d, "bounce-language", config_language_code(c->bounce_language));
 	put_text(d, "bounce-template", c->bounce_template);
 	put_flag(d, "bounce-postmaster", c->bounce_postmaster);
+	put_number(d, "history-keep", c->history_keep_s);
+	put_number(d, "history-size", (int64_t)c->history_size);
+	put_flag(d, "history-anonymise", c->history_anonymise);
 	put_text(d, "dns-server", c->dns_server);
 	put_flag(d, c->log_json ? "log-json" : "log-text", true);
 	end(d);

@@ -149,6 +149,9 @@ static void config_yyerror(struct config_build *build, const char *text);
 %token <token> RETRY "retry"
 %token <token> SIZE "size"
 %token <token> MEMORY "memory"
+%token <token> HISTORY "history"
+%token <token> KEEP "keep"
+%token <token> ANONYMISE "anonymise"
 %token <token> CONTACT "contact"
 %token <token> LANGUAGE "language"
 %token <token> TEMPLATE "template"
@@ -192,6 +195,7 @@ macro_name
 	: STRING
 	| SPOOL
 	| SOFT_BOUNCE
+	| HISTORY
 	| RUNTIME
 	| DNS
 	| LOG
@@ -601,6 +605,9 @@ own
 	| BOUNCE TTL delay { config_build_bounce_ttl(build, &$3); }
 	| SOFT_BOUNCE { build->config->soft_bounce = true; }
 	| BOUNCE POSTMASTER { build->config->bounce_postmaster = true; }
+	| HISTORY KEEP delay { config_build_history_keep(build, &$3); }
+	| HISTORY SIZE sized { config_build_history_size(build, &$3); }
+	| HISTORY ANONYMISE { build->config->history_anonymise = true; }
 	| DNS SERVER STRING { config_build_dns_server(build, &$3); }
 	| LOG JSON { build->config->log_json = true; }
 	| LOG TEXT { build->config->log_json = false; }

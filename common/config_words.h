@@ -133,6 +133,10 @@
 	W("retry", RETRY, QUEUE)                   \
 	W("size", SIZE, QUEUE)                     \
 	W("memory", MEMORY, QUEUE)                 \
+	W("history", HISTORY, NEWLINE)             \
+	W("keep", KEEP, HISTORY)                   \
+	W("size", SIZE, HISTORY)                   \
+	W("anonymise", ANONYMISE, HISTORY)         \
 	W("contact", CONTACT, BOUNCE)              \
 	W("language", LANGUAGE, BOUNCE)            \
 	W("template", TEMPLATE, BOUNCE)            \

@@ -12,6 +12,8 @@
 #ifndef COMMON_PROTO_TABLE_H
 #define COMMON_PROTO_TABLE_H
 
+#include "common/history_event.h"
+
 /* clang-format off */
 
 /* The kinds of process, and `client`: posternctl, at the other end of the control socket. */
@@ -56,6 +58,7 @@
 #define PROTO_CAUSE_MAX       (PROTO_CAUSE_COUNT - 1)
 #define PROTO_CHANGE_MAX      (PROTO_CHANGE_COUNT - 1)
 #define PROTO_ENTRY_MAX       (PROTO_ENTRY_COUNT - 1)
+#define PROTO_EVENT_MAX       (RECORD_EVENT_COUNT - 1) /* of enum record_event */
 #define PROTO_MESSAGE_ID_MAX  255
 #define PROTO_TLS_MAX         63
 #define PROTO_AGES            10    /* classes of age (proto.h) */
@@ -290,6 +293,16 @@
 #define PROTO_DONE(F) \
 	F(boolean, nothing, 1)
 
+/* For history: mail or a client was refused. id: the session. Paths are empty where none was named, or none that is one. */
+#define PROTO_REJECTED(F) \
+	F(str,     origin, PROTO_NAME_MAX) \
+	F(str,     helo, PROTO_NAME_MAX) \
+	F(str,     reverse_path, PROTO_ADDRESS_MAX) \
+	F(str,     forward_path, PROTO_ADDRESS_MAX) \
+	F(u64,     code, 599) \
+	F(str,     enhanced, PROTO_ENHANCED_MAX) \
+	F(str,     text, PROTO_REPLY_MAX)
+
 /* Nothing was kept. */
 #define PROTO_REFUSED(F) \
 	F(choice,  reason, 2)
@@ -517,6 +530,51 @@
 	F(boolean, suspended, 1) \
 	F(u64,     for_s, INT32_MAX)
 
+/*
+ * Events behind at_us (backward: before it) up to end_us, that all filters hold for: one that is empty, or 0, holds for all.
+ * The end's count is the time to go on from, 0 where there is nothing more. fresh: what happened before the question is to
+ * be among them.
+ */
+#define PROTO_HISTORY_LIST(F) \
+	F(u64,     owner, UINT32_MAX) \
+	F(boolean, fresh, 1) \
+	F(boolean, backward, 1) \
+	F(u64,     at_us, UINT64_MAX) \
+	F(u64,     end_us, UINT64_MAX) \
+	F(u64,     message, UINT64_MAX) \
+	F(u64,     filters, PROTO_FILTERS_ALL)        /* of enum proto_filter: SENDER, which may be the null one */ \
+	F(choice,  event, PROTO_EVENT_MAX) \
+	F(choice,  cause, PROTO_CAUSE_MAX) \
+	F(str,     message_id, PROTO_MESSAGE_ID_MAX) \
+	F(str,     sender, PROTO_ADDRESS_MAX) \
+	F(str,     recipient, PROTO_ADDRESS_MAX) \
+	F(str,     domain, PROTO_NAME_MAX)            /* of sender or recipient */ \
+	F(str,     host, PROTO_NAME_MAX)              /* the server that answered, or the client, by address or HELO */ \
+	F(u64,     limit, 256)
+
+#define PROTO_HISTORY_ENTRY(F) \
+	F(u64,     time_us, UINT64_MAX) \
+	F(u64,     message, UINT64_MAX) \
+	F(u64,     number, UINT32_MAX) \
+	F(choice,  event, PROTO_EVENT_MAX) \
+	F(u64,     owner, UINT32_MAX) \
+	F(str,     from, PROTO_ADDRESS_MAX) \
+	F(str,     to, PROTO_ADDRESS_MAX) \
+	F(str,     destination, PROTO_DESTINATION_MAX) \
+	F(str,     hop, PROTO_NAME_MAX) \
+	F(u64,     code, 599) \
+	F(str,     enhanced, PROTO_ENHANCED_MAX) \
+	F(str,     text, PROTO_REPLY_MAX) \
+	F(u64,     size, UINT64_MAX) \
+	F(str,     origin, PROTO_NAME_MAX) \
+	F(choice,  cause, PROTO_CAUSE_MAX) \
+	F(str,     tls, PROTO_TLS_MAX) \
+	F(str,     message_id, PROTO_MESSAGE_ID_MAX) \
+	F(str,     helo, PROTO_NAME_MAX) \
+	F(u64,     tries, UINT32_MAX) \
+	F(u64,     delay_ms, INT64_MAX) \
+	F(u64,     more, UINT32_MAX)
+
 /* Of the administrator: pause or resume one kind of work, log more or less. */
 #define PROTO_SET_PAUSE(F) \
 	F(choice,  what, 2) \
@@ -566,6 +624,7 @@
 	T(BODY,             body,             SMTPD, QUEUE, 0) \
 	T(COMMIT,           commit,           SMTPD, QUEUE, 0) \
 	T(ABORT,            abort,            SMTPD, QUEUE, 0) \
+	T(REJECTED,         rejected,         SMTPD, QUEUE, 0) \
 	T(CREDIT,           credit,           QUEUE, SMTPD, 0) \
 	T(DONE,             done,             QUEUE, SMTPD, 0) \
 	T(REFUSED,          refused,          QUEUE, SMTPD, 0) \
@@ -584,6 +643,8 @@
 	T(ANSWER_END,       answer_end,       SMTPD | ROUTER | QUEUE | RELAY | RESOLVER | CONTROL, CONTROL | CLIENT, 0) \
 	T(QUEUE_LIST,       queue_list,       CONTROL | CLIENT, QUEUE | CONTROL, 0) \
 	T(QUEUE_ENTRY,      queue_entry,      QUEUE | CONTROL, CONTROL | CLIENT, 0) \
+	T(HISTORY_LIST,     history_list,     CONTROL | CLIENT, QUEUE | CONTROL, 0) \
+	T(HISTORY_ENTRY,    history_entry,    QUEUE | CONTROL, CONTROL | CLIENT, 0) \
 	T(QUEUE_READ,       queue_read,       CONTROL | CLIENT, QUEUE | CONTROL, 0) \
 	T(QUEUE_TEXT,       queue_text,       QUEUE | CONTROL, CONTROL | CLIENT, 0) \
 	T(QUEUE_BACKUP,     queue_backup,     CONTROL | CLIENT, QUEUE | CONTROL, 0) \

@@ -248,7 +248,11 @@ forget_asked(struct client *c, struct asked *asked)
 static bool
 may_see(const struct client *c, enum proto_type type, const union proto_message *msg)
 {
-	return type != PROTO_QUEUE_ENTRY_TYPE || c->who.administrator || msg->queue_entry.owner == c->who.uid;
+	if (c->who.administrator)
+		return true;
+	if (type == PROTO_HISTORY_ENTRY_TYPE)
+		return msg->history_entry.owner == c->who.uid;
+	return type != PROTO_QUEUE_ENTRY_TYPE || msg->queue_entry.owner == c->who.uid;
 }
 
 bool

@@ -137,9 +137,9 @@ static int
 usage(const struct command *command)
 {
 	(void)fprintf(stderr, "usage: posternctl%s %s%s%s\n",
-	    command->takes == TAKES_NONE          ? ""
-		: command->takes == TAKES_FILTERS ? " [filters]"
-						  : " [filters] [--dry-run]",
+	    command->takes == TAKES_NONE                  ? ""
+		: command->takes == TAKES_FILTERS_DRY_RUN ? " [filters] [--dry-run]"
+							  : " [filters]",
 	    command->words, command->arguments[0] == '\0' ? "" : " ", command->arguments);
 	return COMMAND_USAGE;
 }
@@ -149,6 +149,8 @@ static bool
 takes_options(const struct command *command, const struct options *options)
 {
 	if (options->dry_run && command->takes != TAKES_FILTERS_DRY_RUN)
+		return false;
+	if (options->history.given && command->takes != TAKES_HISTORY)
 		return false;
 	return options->query.filters == 0 || command->takes != TAKES_NONE;
 }

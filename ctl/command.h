@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "common/proto.h"
+#include "ctl/history_options.h"
 
 enum {
 	COMMAND_OK = 0,
@@ -34,13 +35,14 @@ struct options {
 	bool salvage;             /* export: from a damaged spool */
 	struct proto_query query; /* which recipients: what --sender and the like say */
 	bool dry_run;
+	struct history_options history;
 };
 
 /* args end with NULL; there are as many as the command has names for, or as it cannot do without. Returns the exit code. */
 typedef int command_fn(const struct options *options, const char *const *args);
 
 /* Which of the options of a query it takes. */
-enum command_takes { TAKES_NONE, TAKES_FILTERS, TAKES_FILTERS_DRY_RUN };
+enum command_takes { TAKES_NONE, TAKES_FILTERS, TAKES_FILTERS_DRY_RUN, TAKES_HISTORY };
 
 struct command {
 	const char *words;     /* separated by single spaces */

@@ -69,6 +69,13 @@ take_progress(struct peer *peer, uint64_t id, const union proto_message *msg, in
 }
 
 static bool
+take_event(struct peer *peer, uint64_t id, const union proto_message *msg, int fd)
+{
+	(void)fd;
+	return client_answer(peer, id, PROTO_HISTORY_ENTRY_TYPE, msg);
+}
+
+static bool
 take_text(struct peer *peer, uint64_t id, const union proto_message *msg, int fd)
 {
 	(void)fd;
@@ -113,6 +120,7 @@ main(int argc, char **argv)
 			[PROTO_STATUS_VALUE_TYPE] = take_value,
 			[PROTO_QUEUE_ENTRY_TYPE] = take_entry,
 			[PROTO_QUEUE_PROGRESS_TYPE] = take_progress,
+			[PROTO_HISTORY_ENTRY_TYPE] = take_event,
 			[PROTO_QUEUE_TEXT_TYPE] = take_text,
 			[PROTO_DESTINATION_ENTRY_TYPE] = take_destination,
 			[PROTO_DESTINATION_AGE_TYPE] = take_age,

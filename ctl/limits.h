@@ -26,6 +26,9 @@
 	L(CTL_VALUES_MAX,          1024,      "different values of a status that posternctl keeps") \
 	L(CTL_DESTINATIONS_MAX,    1000000,   "destinations that posternctl puts in an order") \
 	L(CTL_PAGE,                256,       "envelopes asked for at once") \
+	L(CTL_HISTORY_MAX,         100000,    "events that -n keeps, to print the newest last") \
+	L(CTL_HISTORY_IDS_MAX,     64,        "messages with one Message-ID that history looks at") \
+	L(CTL_FOLLOW_MS,           1000,      "milliseconds between looks of history --follow") \
 	L(CTL_MONITOR_HEADER,      25,        "lines of the monitor between two headers")
 
 #define SENDMAIL_LIMITS(L) \

@@ -17,6 +17,7 @@
 #include "ctl/destinations.h"
 #include "ctl/filter.h"
 #include "ctl/format.h"
+#include "ctl/history.h"
 #include "ctl/monitor.h"
 #include "ctl/offline.h"
 #include "ctl/runtime.h"
@@ -33,6 +34,8 @@ static const struct command commands[] = {
 	{ "show destinations", "",     "what waits for each (--down, --waiting N)",               show_destinations,  TAKES_NONE },
 	{ "monitor",       "",         "counters, live (-n COUNT, -i SECONDS)",                   monitor,            TAKES_NONE },
 	{ "backup",        "FILE",     "a copy of the running queue; - is standard output",       backup,             TAKES_NONE },
+	{ "why",           "ID [RECIPIENT]", "what was tried, and what it waits for; also when it is gone", history_why, TAKES_NONE },
+	{ "history",       "[ID]",     "what happened (--event, --since, --host ..., -n COUNT)",  history_show,       TAKES_HISTORY },
 	{ "schedule",      "[ID|all]", "try now to deliver",                                      change_schedule,    TAKES_FILTERS_DRY_RUN },
 	{ "hold",          "[ID|all]", "do not deliver until it is released",                     change_hold,        TAKES_FILTERS_DRY_RUN },
 	{ "release",       "[ID|all]", "deliver what was held",                                   change_release,     TAKES_FILTERS_DRY_RUN },
@@ -83,7 +86,9 @@ usage(FILE *out, int code)
 	command_help(commands, COMMANDS, out);
 	(void)fputs("\nWords may be shortened. An ID is what show queue prints. Instead of, or beside one:", out);
 	filter_help(out);
-	(void)fputs("; a change takes --dry-run, too. See posternctl(8).\n", out);
+	(void)fputs("; a change takes --dry-run, too. For history:", out);
+	history_options_help(out);
+	(void)fputs(". See posternctl(8).\n", out);
 	return code;
 }
 
@@ -110,14 +115,19 @@ read_filter(struct options *options, int letter, const char *text)
 static int
 control(int argc, char **argv)
 {
-	struct option all[OPTIONS + FILTERS_MAX + 1] = { 0 };
+	struct option all[OPTIONS + FILTERS_MAX + HISTORY_OPTIONS_MAX + 1] = { 0 };
 	char socket[RUNTIME_PATH_MAX + 1];
 	struct options options = { .socket = runtime_path("control.sock", socket), .interval_s = 1, .spool = "/var/spool/postern" };
 	int letter;
 
 	memcpy(all, long_options, sizeof(long_options));
-	(void)filter_options(all + OPTIONS);
+	history_options_put(all + OPTIONS + filter_options(all + OPTIONS));
 	while ((letter = getopt_long(argc, argv, "s:n:i:jh", all, NULL)) != -1) {
+		if (letter >= HISTORY_OPTION) {
+			if (!history_options_take(&options.history, letter, optarg))
+				return COMMAND_USAGE;
+			continue;
+		}
 		if (letter >= FILTER_OPTION) {
 			if (!read_filter(&options, letter, optarg))
 				return COMMAND_USAGE;

@@ -7,6 +7,7 @@
 static const struct verb verbs[] = {
 	{ PROTO_STATUS_ASK_TYPE,     "status",   VERB_ADMINISTRATOR, VERB_TO_ALL,    false, PROTO_STATUS_VALUE_TYPE },
 	{ PROTO_QUEUE_LIST_TYPE,     "list",     VERB_ANYBODY,       VERB_TO_QUEUE,  false, PROTO_QUEUE_ENTRY_TYPE },
+	{ PROTO_HISTORY_LIST_TYPE,   "history",  VERB_ANYBODY,       VERB_TO_QUEUE,  false, PROTO_HISTORY_ENTRY_TYPE },
 	{ PROTO_QUEUE_READ_TYPE,     "read",     VERB_ANYBODY,       VERB_TO_QUEUE,  false, PROTO_QUEUE_TEXT_TYPE },
 	{ PROTO_QUEUE_BACKUP_TYPE,   "backup",   VERB_ADMINISTRATOR, VERB_TO_QUEUE,  false, PROTO_QUEUE_TEXT_TYPE },
 	{ PROTO_QUEUE_CHANGE_TYPE,   "change",   VERB_ANYBODY,       VERB_TO_QUEUE,  true,  PROTO_QUEUE_ENTRY_TYPE },
@@ -43,6 +44,7 @@ verb_own(enum proto_type type, const struct identity *who, union proto_message *
 
 	switch ((int)type) {
 	case PROTO_QUEUE_LIST_TYPE: msg->queue_list.owner = owner; break;
+	case PROTO_HISTORY_LIST_TYPE: msg->history_list.owner = owner; break;
 	case PROTO_QUEUE_READ_TYPE: msg->queue_read.owner = owner; break;
 	case PROTO_QUEUE_CHANGE_TYPE:
 		msg->queue_change.owner = owner;

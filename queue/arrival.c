@@ -50,6 +50,7 @@ arrival_put(struct store_txn *txn, const struct arrival *a)
 		.size = a->record.size + a->record.preamble.len,
 		.origin = a->record.origin,
 		.message_id = a->record.message_id,
+		.owner = a->record.owner,
 	};
 
 	store_put_message(txn, a->message, &a->record);

@@ -127,6 +127,7 @@ client_make(struct peer *peer)
 	RB_INIT(&c->transactions);
 	RB_INIT(&c->refused);
 	TAILQ_INIT(&c->refused_order);
+	rejections_init(&c->rejections);
 	client_grant(c);
 	return c;
 }
@@ -136,6 +137,7 @@ client_free(struct client *c)
 {
 	while (c->refused_count > 0)
 		forget_refused(c, TAILQ_FIRST(&c->refused_order));
+	rejections_end(&c->rejections);
 	used_clear(&c->used);
 	free(c);
 }

@@ -15,6 +15,7 @@
 
 #include "common/process.h"
 #include "queue/limits.h"
+#include "queue/rejection.h"
 #include "queue/used.h"
 
 struct transaction;
@@ -37,6 +38,7 @@ struct client {
 	struct refused_ids refused;
 	TAILQ_HEAD(refused_list, refused) refused_order; /* the oldest first */
 	size_t refused_count;
+	struct rejections rejections;
 };
 
 /* For a peer that is new, with its first grant. Fatal when there is no memory. */

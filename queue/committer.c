@@ -40,6 +40,7 @@ struct committer {
 	struct steps queue;
 	size_t queue_bytes;
 	size_t queue_waited_for; /* steps that are not lazy */
+	size_t queue_idle;       /* steps that no commit is made for */
 	bool hurry;              /* nothing waits for company any more */
 	bool running;            /* the thread has begun */
 	bool stop;
@@ -320,6 +321,7 @@ take_first(struct committer *c, struct steps *batch, size_t *bytes)
 	c->queue.count--;
 	c->queue_bytes -= step->bytes;
 	c->queue_waited_for -= step->kind < STEP_LAZY;
+	c->queue_idle -= step->kind == STEP_IDLE;
 	*bytes += step->bytes;
 	steps_add(batch, step);
 }
@@ -496,7 +498,7 @@ committer_new(struct store *store)
 void
 committer_add(struct committer *c, struct step *step)
 {
-	bool was_empty, was_due;
+	bool was_empty, was_idle, was_due;
 
 	step->failure = STORE_OK;
 	c->pending++;
@@ -505,12 +507,16 @@ committer_add(struct committer *c, struct step *step)
 	(void)pthread_mutex_lock(&c->lock);
 	was_empty = c->queue.first == NULL;
 	was_due = is_due(c);
-	if (was_empty)
+	was_idle = c->queue.count == c->queue_idle;
+	if (was_idle && step->kind != STEP_IDLE)
 		c->lazy_until = after_ms(c->taken_at, COMMITTER_LAZY_MS);
+	else if (was_empty)
+		c->lazy_until = after_ms(now(), COMMITTER_IDLE_MS);
 	steps_add(&c->queue, step);
 	c->queue_bytes += step->bytes;
 	c->queue_waited_for += step->kind < STEP_LAZY;
-	if (was_empty || (!was_due && is_due(c)))
+	c->queue_idle += step->kind == STEP_IDLE;
+	if (was_empty || (was_idle && step->kind != STEP_IDLE) || (!was_due && is_due(c)))
 		(void)pthread_cond_signal(&c->work);
 	(void)pthread_mutex_unlock(&c->lock);
 }

@@ -22,13 +22,15 @@
 #define COMMITTER_BATCH_BYTES (4 * 1024 * 1024) /* of bodies */
 #define COMMITTER_BATCH_STEPS 4096
 #define COMMITTER_LAZY_MS     20   /* between commits of steps that nobody waits for: they wait for company */
+#define COMMITTER_IDLE_MS     5000 /* between commits of steps that have no other company than each other */
 #define COMMITTER_HELD_MS     1000 /* between attempts with mail that the journal has, and the disk no room for */
 
 enum step_kind {
 	STEP_ACCEPT, /* adds mail: may be refused for want of room; somebody waits for it */
 	STEP_URGENT, /* somebody waits for it */
 	STEP_LAZY,   /* results, history: may wait COMMITTER_LAZY_MS for company */
-	STEP_KEPT    /* mail that the journal has: it waits likewise, and is never refused for want of room */
+	STEP_KEPT,   /* mail that the journal has: it waits likewise, and is never refused for want of room */
+	STEP_IDLE    /* goes with what is committed anyway: may wait COMMITTER_IDLE_MS for that */
 };
 
 struct step;

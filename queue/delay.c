@@ -88,7 +88,8 @@ put_history(struct store_txn *txn, const struct notice *n, uint32_t number, cons
 		.hop = record->hop,
 		.cause = record->cause,
 		.tries = record->tries,
-		.delay_ms = (uint64_t)n->report.now_ms - message->created_ms };
+		.delay_ms = (uint64_t)n->report.now_ms - message->created_ms,
+		.owner = message->owner };
 
 	store_put_history(txn, (uint64_t)n->report.now_us, n->message, number, EVENT_DELAYED, &history);
 }

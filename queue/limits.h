@@ -56,6 +56,7 @@
 	L(QUEUE_STREAM_BYTES,          16777216, "bytes given to the committer and credited before they are on disk") \
 	L(QUEUE_RCPTS_MAX,             10000,    "recipients of a message after expansion") \
 	L(QUEUE_TRANSACTIONS_MAX,      8192,     "transactions that a smtpd may have open") \
+	L(QUEUE_REJECTED_SECOND,       50,       "refusals of a smtpd that history keeps one by one in a second; of more only the number") \
 	L(QUEUE_REFUSED_MAX,           4096,     "transactions of a smtpd that were refused and not yet given up by it") \
 	/* bodies and what is loaded */ \
 	L(QUEUE_HOT_MESSAGE_BYTES,     262144,   "size of a body that is kept in memory for its delivery") \
@@ -88,7 +89,6 @@
 	/* upkeep */ \
 	L(QUEUE_DESTINATION_IDLE_MS,   300000,   "time a destination without mail is remembered") \
 	L(QUEUE_DROP_STEP,             100,      "idle destinations forgotten in one step") \
-	L(QUEUE_HISTORY_KEEP_S,        604800,   "time that history is kept") \
 	L(QUEUE_PRUNE_STEP,            1000,     "entries of history deleted in one step") \
 	L(QUEUE_SWEEP_STEP,            500,      "pieces swept in one step") \
 	L(QUEUE_EXPIRY_STEP,           100,      "messages looked at for expiry in one step") \
@@ -106,6 +106,8 @@
 	L(QUEUE_CHANGE_STEP,           128,      "messages looked at for a change in one step") \
 	L(QUEUE_CHANGE_PENDING,        2048,     "messages of a change that are on their way to disk") \
 	L(QUEUE_PROGRESS_MS,           1000,     "time between words to control that a request is in work") \
+	L(QUEUE_HISTORY_STEP,          2048,     "entries of history read in one step, for who asks") \
+	L(QUEUE_HISTORY_KEYS,          16384,    "entries of history passed over in it, while one message is looked for") \
 	/* backup and restore */ \
 	L(QUEUE_BACKUP_IDLE_MS,        60000,    "time after which a backup that nobody reads on is given up") \
 	L(RESTORE_COMMIT_BYTES,        4194304,  "bytes of mail that are restored in one transaction") \

@@ -86,7 +86,9 @@ static void
 put_history(struct store_txn *txn, const struct settlement *s, const struct delivery *d, const struct rcpt *r)
 {
 	struct record_history history = {
+		.from = d->mail->reverse_path,
 		.to = r->forward_path,
+		.owner = d->mail->owner,
 		.destination = destination_name(d->destination),
 		.origin = str_of(s->by),
 		.tries = r->tries,

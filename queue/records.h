@@ -16,6 +16,7 @@
 #define QUEUE_RECORDS_H
 
 #include "common/fields.h"
+#include "common/history_event.h"
 #include "common/proto.h"
 
 #define RECORD_FORMAT     2    /* of new records; 1 is read too: it has less fields */
@@ -87,7 +88,7 @@
 
 /* history: key is time (microseconds), message id, number, event. */
 #define RECORD_HISTORY(F) \
-	F(str,    from, PROTO_ADDRESS_MAX)            /* with the event accepted */ \
+	F(str,    from, PROTO_ADDRESS_MAX) \
 	F(str,    to, PROTO_ADDRESS_MAX) \
 	F(str,    destination, PROTO_DESTINATION_MAX) \
 	F(str,    hop, PROTO_NAME_MAX) \
@@ -102,7 +103,9 @@
 	F(str,    message_id, PROTO_MESSAGE_ID_MAX)   /* with the event accepted */ \
 	F(str,    helo, PROTO_NAME_MAX)               /* with the event rejected */ \
 	F(u64,    tries, UINT32_MAX) \
-	F(u64,    delay_ms, INT64_MAX)                /* since it was accepted */
+	F(u64,    delay_ms, INT64_MAX)                /* since it was accepted */ \
+	F(u64,    owner, UINT32_MAX)                  /* as in message: who may see it */ \
+	F(u64,    more, UINT32_MAX)                   /* rejected: so many others beside it were not kept one by one */
 
 /* state: key is the length of kind, kind, key. */
 #define RECORD_STATE(F) \
@@ -137,18 +140,6 @@ enum record_kind {
 #undef R
 };
 /* clang-format on */
-
-enum record_event {
-	EVENT_ACCEPTED = 1,
-	EVENT_DELIVERED,
-	EVENT_DEFERRED,
-	EVENT_BOUNCED, /* failed for good; a DSN was made where it may */
-	EVENT_EXPIRED, /* bounced because its time was up */
-	EVENT_REMOVED, /* by an administrator */
-	EVENT_RELAYED, /* delivered to a server that tells its sender nothing: the sender was told so */
-	EVENT_DELAYED, /* its sender was told that it still waits */
-	EVENT_REJECTED /* at SMTP: there was no message */
-};
 
 #define RECIPIENT_UNROUTED 2 /* kind of a recipient of a DSN before its first ticket */
 

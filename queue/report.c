@@ -129,7 +129,7 @@ put_message(struct store_txn *txn, struct report *r, const struct report_about *
 		.due_us = (uint64_t)r->due_us,
 		.expires_ms = message.look_ms,
 	};
-	const struct record_history history = { .to = to, .origin = origin, .size = size };
+	const struct record_history history = { .to = to, .origin = origin, .size = size, .owner = message.owner };
 
 	store_put_message(txn, r->id, &message);
 	rcpt.destination = r->destination = store_destination(txn, RECIPIENT_UNROUTED, unrouted);

@@ -186,6 +186,7 @@ static void
 put_history(struct restore *r, const struct record_message *record, struct str to)
 {
 	struct record_history history = { .from = record->reverse_path,
+		.owner = record->owner,
 		.to = to,
 		.size = record->size + record->preamble.len,
 		.origin = record->origin,

@@ -8,6 +8,7 @@
 #include "common/loop.h"
 #include "queue/again.h"
 #include "queue/allowance.h"
+#include "queue/anonymity.h"
 #include "queue/arrival.h"
 #include "queue/backup.h"
 #include "queue/change.h"
@@ -16,12 +17,14 @@
 #include "queue/core.h"
 #include "queue/destinations.h"
 #include "queue/dispatch.h"
+#include "queue/history.h"
 #include "queue/ids.h"
 #include "queue/job.h"
 #include "queue/limits.h"
 #include "queue/listing.h"
 #include "queue/load.h"
 #include "queue/mailboxes.h"
+#include "queue/rejection.h"
 #include "queue/request.h"
 #include "queue/reroute.h"
 #include "queue/room.h"
@@ -100,7 +103,10 @@ static bool
 settle(const struct process_setup *setup, struct error *err)
 {
 	const struct store_options options = {
-		.size_max = setup->config->queue_size, .name = setup->config->spool, .replay = arrival_replay
+		.size_max = setup->config->queue_size,
+		.name = setup->config->spool,
+		.replay = arrival_replay,
+		.mask = setup->config->history_anonymise ? anonymity_mask : NULL,
 	};
 	uint64_t next_id;
 
@@ -176,6 +182,7 @@ static void
 drain(void)
 {
 	core.draining = true;
+	rejections_hurry();
 	upkeep_stop();
 	loop_timer_init(&drain_timer, look_whether_drained, NULL);
 	look_whether_drained(NULL);
@@ -221,6 +228,7 @@ peer_gone(struct peer *peer)
 		requests_gone(peer);
 		destinations_gone(peer);
 		backup_peer_gone(peer);
+		history_gone(peer);
 		break;
 	default: break;
 	}
@@ -244,6 +252,7 @@ const struct process service = {
 		[PROTO_BODY_TYPE] = transaction_body,
 		[PROTO_COMMIT_TYPE] = transaction_commit,
 		[PROTO_ABORT_TYPE] = transaction_abort,
+		[PROTO_REJECTED_TYPE] = rejection_take,
 		[PROTO_JOB_PULL_TYPE] = job_pull,
 		[PROTO_JOB_RESULT_TYPE] = job_result,
 		[PROTO_JOB_END_TYPE] = job_end,
@@ -253,6 +262,7 @@ const struct process service = {
 		[PROTO_RCPT_VERDICT_TYPE] = reroute_verdict,
 		[PROTO_STATUS_ASK_TYPE] = control_status,
 		[PROTO_QUEUE_LIST_TYPE] = listing_list,
+		[PROTO_HISTORY_LIST_TYPE] = history_list,
 		[PROTO_QUEUE_READ_TYPE] = control_read,
 		[PROTO_QUEUE_BACKUP_TYPE] = backup_next,
 		[PROTO_QUEUE_BACKUP_END_TYPE] = backup_end,

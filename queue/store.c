@@ -333,6 +333,7 @@ store_open(const char *dir, const struct store_options *options, struct error *e
 		return NULL;
 	}
 	store_room_init(s, options->prealloc_step);
+	s->mask = options->mask;
 	if (!open_databases(s, err) || (options->replay != NULL && !store_journal_open(s, options->replay, err))) {
 		store_close(s);
 		return NULL;

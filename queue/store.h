@@ -40,10 +40,17 @@ enum store_failure {
  */
 typedef bool store_replay_fn(struct store_txn *txn, struct str entry);
 
+/*
+ * Has an entry of history lose what may not be kept, before it is written. What it puts into the record lasts until its
+ * next call; it is called by whoever writes, one at a time.
+ */
+typedef void store_mask_fn(uint64_t time_us, enum record_event event, struct record_history *record);
+
 struct store_options {
 	uint64_t size_max;       /* of the map, and so of the file; bytes */
 	uint64_t prealloc_step;  /* bytes the file grows by at once; 0: default 16 MiB, less on a small file system */
 	store_replay_fn *replay; /* NULL: without a journal */
+	store_mask_fn *mask;     /* NULL: history is kept as it is */
 	const char *name;        /* of the directory in messages, where it is another after chroot; NULL: the same */
 };
 
@@ -225,8 +232,31 @@ void store_put_history(struct store_txn *txn, uint64_t time_us, uint64_t message
 enum store_found store_next_history(struct store_txn *txn, uint64_t after_us, uint64_t *time_us, uint64_t *message,
     uint32_t *number, enum record_event *event, struct record_history *out, struct error *err);
 
-/* Deletes at most limit entries older than before_us. Returns true when there may be more. */
-bool store_prune_history(struct store_txn *txn, uint64_t before_us, size_t limit);
+/* Where an entry of history stands, and what it is about: all that is known of it before its record is read. */
+struct store_event {
+	uint64_t time_us;
+	uint64_t message; /* 0: none, where it was rejected */
+	uint32_t number;
+	enum record_event event;
+};
+
+/*
+ * The first entry later than time_us, or, backward, the last before it. *value is its record as it is stored: a walk that
+ * looks for one message decodes no other's. out->time_us is set with STORE_BROKEN too, unless its key is damaged: then 0.
+ */
+enum store_found store_step_history(struct store_txn *txn, uint64_t time_us, bool backward, struct store_event *out,
+    struct str *value, struct error *err);
+enum store_found store_read_event(struct store_txn *txn, const struct store_event *event, struct str value,
+    struct record_history *out, struct error *err);
+
+/* Bytes of all entries, with their keys. */
+uint64_t store_history_bytes(struct store_txn *txn);
+
+/*
+ * Deletes at most limit entries, the oldest first: those before before_us, and as many as it takes until the others have
+ * bytes_max bytes. Returns true when there may be more.
+ */
+bool store_prune_history(struct store_txn *txn, uint64_t before_us, uint64_t bytes_max, size_t limit);
 
 enum store_meta {
 	STORE_META_NEXT_MESSAGE,

@@ -17,6 +17,7 @@ struct check {
 	uint64_t wrong;
 	uint64_t next_message;
 	uint64_t next_destination;
+	uint64_t history_bytes;
 	struct {
 		uint64_t id;
 		bool known, there, marked;
@@ -345,9 +346,20 @@ check_history(struct check *c, struct str key, struct str value)
 	unsigned event = (unsigned char)key.ptr[KEY_HISTORY_SIZE - 1];
 	struct record_history record;
 
-	if (event < EVENT_ACCEPTED || event > EVENT_REJECTED)
+	c->history_bytes += key.len + value.len;
+	if (event < EVENT_ACCEPTED || event >= RECORD_EVENT_COUNT)
 		wrong(c, "message %016llx: history has an event %u", shown(key_u64(key, 8)), event);
 	(void)read_row(c, DB_HISTORY, key, value, RECORD_KIND_HISTORY, &record);
+}
+
+/* A store from before they were counted has no such number until something is put. */
+static void
+check_history_bytes(struct check *c)
+{
+	uint64_t counted = number_get(c->txn, NUMBER_HISTORY_BYTES);
+
+	if (counted != 0 && counted != c->history_bytes)
+		wrong(c, "history: has %llu bytes, %llu are counted", shown(c->history_bytes), shown(counted));
 }
 
 static void
@@ -489,6 +501,7 @@ store_check(struct store_txn *txn, void (*report)(void *arg, const char *text), 
 	c.next_destination = number_get(txn, NUMBER_NEXT_DESTINATION);
 	for (i = 0; i < DB_COUNT; i++)
 		check_database(&c, (enum store_db)i);
+	check_history_bytes(&c);
 	check_pages(&c);
 	return c.wrong;
 }

@@ -51,55 +51,113 @@ time_of_its_own(struct store_txn *txn, uint64_t time_us)
 	return time_us;
 }
 
+/* Bytes of all entries, kept with each that comes or goes. A store from before they were counted is read through, once. */
+static uint64_t
+bytes_now(struct store_txn *txn)
+{
+	uint64_t bytes = number_get(txn, NUMBER_HISTORY_BYTES);
+
+	if (bytes > 0 || !txn->writes)
+		return bytes;
+	learn_newest(txn);
+	return txn->history.newest_us == 0 ? 0 : db_bytes(txn, DB_HISTORY);
+}
+
+uint64_t
+store_history_bytes(struct store_txn *txn)
+{
+	return bytes_now(txn);
+}
+
 void
 store_put_history(struct store_txn *txn, uint64_t time_us, uint64_t message, uint32_t number, enum record_event event,
     const struct record_history *record)
 {
+	uint64_t bytes = bytes_now(txn);
+	struct record_history kept = *record;
 	struct key k;
 
+	if (txn->store->mask != NULL)
+		txn->store->mask(time_us, event, &kept);
 	key_history(&k, time_of_its_own(txn, time_us), message, number, event);
-	db_put_record(txn, DB_HISTORY, key_str(&k), RECORD_KIND_HISTORY, record);
+	db_put_record(txn, DB_HISTORY, key_str(&k), RECORD_KIND_HISTORY, &kept);
+	number_put(txn, NUMBER_HISTORY_BYTES, bytes + k.len + txn->record.len);
+}
+
+enum store_found
+store_step_history(struct store_txn *txn, uint64_t time_us, bool backward, struct store_event *out, struct str *value,
+    struct error *err)
+{
+	enum store_found found;
+	struct str key;
+	struct key k;
+
+	out->time_us = 0;
+	if (time_us == UINT64_MAX && !backward)
+		return STORE_NONE;
+	key_history(&k, backward ? time_us : time_us + 1, 0, 0, 0);
+	found = backward ? db_before(txn, DB_HISTORY, key_str(&k), &key, value, err)
+			 : db_seek(txn, DB_HISTORY, key_str(&k), &key, value, err);
+	if (found != STORE_FOUND)
+		return found;
+	if (key.len != KEY_HISTORY_SIZE)
+		return db_broken(txn, DB_HISTORY, key, "the key is damaged", err);
+	out->time_us = key_u64(key, 0);
+	out->message = key_u64(key, 8);
+	out->number = key_u32(key, 16);
+	out->event = (enum record_event)(unsigned char)key.ptr[20];
+	return STORE_FOUND;
+}
+
+enum store_found
+store_read_event(struct store_txn *txn, const struct store_event *event, struct str value, struct record_history *out,
+    struct error *err)
+{
+	struct key k;
+
+	key_history(&k, event->time_us, event->message, event->number, event->event);
+	return db_decode(txn, DB_HISTORY, key_str(&k), value, RECORD_KIND_HISTORY, out, err);
 }
 
 enum store_found
 store_next_history(struct store_txn *txn, uint64_t after_us, uint64_t *time_us, uint64_t *message, uint32_t *number,
     enum record_event *event, struct record_history *out, struct error *err)
 {
-	enum store_found found;
-	struct str key, value;
-	struct key k;
+	struct store_event e;
+	struct str value;
+	enum store_found found = store_step_history(txn, after_us, false, &e, &value, err);
 
-	if (after_us == UINT64_MAX)
-		return STORE_NONE;
-	key_history(&k, after_us + 1, 0, 0, 0);
-	found = db_seek(txn, DB_HISTORY, key_str(&k), &key, &value, err);
 	if (found != STORE_FOUND)
 		return found;
-	if (key.len != KEY_HISTORY_SIZE)
-		return db_broken(txn, DB_HISTORY, key, "the key is damaged", err);
-	*time_us = key_u64(key, 0);
-	*message = key_u64(key, 8);
-	*number = key_u32(key, 16);
-	*event = (enum record_event)(unsigned char)key.ptr[20];
-	return db_decode(txn, DB_HISTORY, key, value, RECORD_KIND_HISTORY, out, err);
+	*time_us = e.time_us;
+	*message = e.message;
+	*number = e.number;
+	*event = e.event;
+	return store_read_event(txn, &e, value, out, err);
 }
 
 bool
-store_prune_history(struct store_txn *txn, uint64_t before_us, size_t limit)
+store_prune_history(struct store_txn *txn, uint64_t before_us, uint64_t bytes_max, size_t limit)
 {
 	static const struct str start = STR("");
-	struct str key;
+	uint64_t bytes = bytes_now(txn);
+	struct str key, value;
 	struct key k;
 
 	for (; limit > 0; limit--) {
 		if (db_seek(txn, DB_HISTORY, start, &key, NULL, NULL) != STORE_FOUND || key.len != KEY_HISTORY_SIZE ||
-		    key_u64(key, 0) >= before_us)
-			return false;
+		    (key_u64(key, 0) >= before_us && bytes <= bytes_max))
+			break;
 		key_history(&k, key_u64(key, 0), key_u64(key, 8), key_u32(key, 16), (unsigned char)key.ptr[20]);
+		if (db_peek(txn, DB_HISTORY, key_str(&k), &value) != STORE_FOUND)
+			break;
+		bytes -= k.len + value.len < bytes ? k.len + value.len : bytes;
 		(void)db_delete(txn, DB_HISTORY, key_str(&k));
 	}
+	if (bytes != number_get(txn, NUMBER_HISTORY_BYTES))
+		number_put(txn, NUMBER_HISTORY_BYTES, bytes);
 	txn->history.known = false;
-	return txn->failure == STORE_OK;
+	return limit == 0 && txn->failure == STORE_OK;
 }
 
 /* --- state --- */

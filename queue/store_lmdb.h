@@ -40,7 +40,8 @@
 	N(JOURNAL, "journal") \
 	N(NEXT_DESTINATION, "next_destination") \
 	N(STORE, "store") \
-	N(SCHEMA, "schema")
+	N(SCHEMA, "schema") \
+	N(HISTORY_BYTES, "history_bytes")
 /* clang-format on */
 
 enum store_db {
@@ -112,6 +113,7 @@ struct store {
 	int lock_fd;
 	int data_fd; /* LMDB's */
 	struct journal *journal;
+	store_mask_fn *mask; /* may be NULL */
 	uint64_t number; /* its own, by chance: what belongs to it knows it by that */
 	uint64_t size_max;
 	uint64_t page_size;
@@ -224,6 +226,13 @@ enum store_found db_peek(struct store_txn *txn, enum store_db db, struct str key
 /* The first entry with a key of at least `from`; *key is a view until the next write. value may be NULL. */
 enum store_found db_seek(
     struct store_txn *txn, enum store_db db, struct str from, struct str *key, struct str *value, struct error *err);
+
+/* The last entry with a key below `from`, likewise. */
+enum store_found db_before(
+    struct store_txn *txn, enum store_db db, struct str from, struct str *key, struct str *value, struct error *err);
+
+/* Bytes of all keys and values of a database, by reading all of it. */
+uint64_t db_bytes(struct store_txn *txn, enum store_db db);
 
 /* The last entry of the database; *key likewise. */
 enum store_found db_last(struct store_txn *txn, enum store_db db, struct str *key, struct error *err);

@@ -282,6 +282,34 @@ db_seek(struct store_txn *txn, enum store_db db, struct str from, struct str *ke
 }
 
 enum store_found
+db_before(
+    struct store_txn *txn, enum store_db db, struct str from, struct str *key, struct str *value, struct error *err)
+{
+	MDB_val k = val_of(from), v;
+	enum store_found found = cursor_get(txn, db, MDB_SET_RANGE, &k, &v, err);
+
+	if (found != STORE_BROKEN)
+		found = cursor_get(txn, db, found == STORE_FOUND ? MDB_PREV : MDB_LAST, &k, &v, err);
+	if (found != STORE_FOUND)
+		return found;
+	*key = str_of_val(k);
+	*value = value_of(v);
+	return db_keep(txn, value) ? STORE_FOUND : failed_before(txn, err);
+}
+
+uint64_t
+db_bytes(struct store_txn *txn, enum store_db db)
+{
+	MDB_val k, v;
+	uint64_t bytes = 0;
+	enum store_found found = cursor_get(txn, db, MDB_FIRST, &k, &v, NULL);
+
+	for (; found == STORE_FOUND; found = cursor_get(txn, db, MDB_NEXT, &k, &v, NULL))
+		bytes += k.mv_size + v.mv_size;
+	return bytes;
+}
+
+enum store_found
 db_last(struct store_txn *txn, enum store_db db, struct str *key, struct error *err)
 {
 	MDB_val k, v;

@@ -114,6 +114,7 @@ upkeep_sweep_soon(void)
 struct prune_step {
 	struct step step;
 	uint64_t before_us;
+	uint64_t bytes_max;
 	bool more;
 };
 
@@ -122,7 +123,7 @@ run_prune(struct store_txn *txn, struct step *step)
 {
 	struct prune_step *p = (struct prune_step *)step;
 
-	p->more = store_prune_history(txn, p->before_us, QUEUE_PRUNE_STEP);
+	p->more = store_prune_history(txn, p->before_us, p->bytes_max, QUEUE_PRUNE_STEP);
 }
 
 static void prune(void);
@@ -150,8 +151,9 @@ prune(void)
 
 	if (upkeep.pruning || (p = calloc(1, sizeof(*p))) == NULL)
 		return;
-	before_us = clock_us() - (int64_t)QUEUE_HISTORY_KEEP_S * 1000000;
+	before_us = clock_us() - core.config->history_keep_s * 1000000;
 	p->before_us = before_us > 0 ? (uint64_t)before_us : 0; /* a machine whose clock begins at 1970 */
+	p->bytes_max = core.config->history_size;
 	p->step = (struct step){ .kind = STEP_LAZY, .run = run_prune, .done = pruned };
 	upkeep.pruning = true;
 	committer_add(core.committer, &p->step);

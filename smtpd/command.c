@@ -8,6 +8,7 @@
 #include "smtpd/limits.h"
 #include "smtpd/listener.h"
 #include "smtpd/parameter.h"
+#include "smtpd/rejection.h"
 #include "smtpd/session.h"
 #include "smtpd/transaction.h"
 
@@ -223,6 +224,17 @@ take_path(
 	return true;
 }
 
+/* Its sender is known, and there is no transaction yet. */
+static void
+refuse_mail(struct session *s, const struct address *reverse_path, enum reply reply, const char *detail)
+{
+	char text[ADDRESS_MAX + 1];
+
+	(void)address_format(reverse_path, text);
+	rejection_tell_reply(s, text, NULL, reply, detail);
+	session_say(s, reply, detail);
+}
+
 static void
 run_mail(struct session *s, struct str rest)
 {
@@ -238,15 +250,15 @@ run_mail(struct session *s, struct str rest)
 	    !parameter_read_mail(s, path, &parameters))
 		return;
 	else if (s->mails >= config->smtp_max_mails)
-		session_reply(s, REPLY_TOO_MANY_MAILS, NULL);
+		refuse_mail(s, &reverse_path, REPLY_TOO_MANY_MAILS, NULL);
 	else if (parameters.size > config->smtp_max_message_size) {
 		char limit[24];
 		(void)snprintf(limit, sizeof(limit), "%llu", (unsigned long long)config->smtp_max_message_size);
-		session_reply(s, REPLY_TOO_BIG, limit);
+		refuse_mail(s, &reverse_path, REPLY_TOO_BIG, limit);
 	} else if (transaction_room() < parameters.size || transaction_room() == 0)
-		session_reply(s, transaction_has_queue() ? REPLY_NO_ROOM : REPLY_TEMPORARY, NULL);
+		refuse_mail(s, &reverse_path, transaction_has_queue() ? REPLY_NO_ROOM : REPLY_TEMPORARY, NULL);
 	else if (!transaction_begin(s, &reverse_path, &parameters))
-		session_reply(s, REPLY_TEMPORARY, NULL);
+		refuse_mail(s, &reverse_path, REPLY_TEMPORARY, NULL);
 	else {
 		session_enter(s, STATE_MAIL);
 		session_reply(s, REPLY_SENDER_OK, NULL);

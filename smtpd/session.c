@@ -14,6 +14,7 @@
 #include "smtpd/input.h"
 #include "smtpd/limits.h"
 #include "smtpd/listener.h"
+#include "smtpd/rejection.h"
 #include "smtpd/transaction.h"
 
 enum { READ_SIZE = 65536, LINGER_MS = 1000, PENALTY_MS = 1000 };
@@ -195,7 +196,7 @@ count_error(struct session *s)
 }
 
 void
-session_reply(struct session *s, enum reply reply, const char *detail)
+session_say(struct session *s, enum reply reply, const char *detail)
 {
 	if (s->closed)
 		return;
@@ -212,6 +213,14 @@ session_reply(struct session *s, enum reply reply, const char *detail)
 	session_wake(s);
 	if (reply_code(reply) >= 400)
 		count_error(s);
+}
+
+void
+session_reply(struct session *s, enum reply reply, const char *detail)
+{
+	if (!s->closed && rejection_is(reply))
+		rejection_tell_reply(s, NULL, NULL, reply, detail);
+	session_say(s, reply, detail);
 }
 
 void

@@ -79,6 +79,9 @@ void session_enter(struct session *s, enum session_state state);
 /* Replies; a 4xx or 5xx code counts as an error. detail: see reply_write. */
 void session_reply(struct session *s, enum reply reply, const char *detail);
 
+/* Likewise, where what it refuses was told to history already. */
+void session_say(struct session *s, enum reply reply, const char *detail);
+
 /* Adds a reply of the router's. */
 void session_reply_raw(struct session *s, unsigned code, struct str enhanced, struct str text);
 

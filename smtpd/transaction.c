@@ -10,6 +10,7 @@
 #include "smtpd/limits.h"
 #include "smtpd/listener.h"
 #include "smtpd/received.h"
+#include "smtpd/rejection.h"
 #include "smtpd/session.h"
 
 enum { RANGES = 2 }; /* grants come before the last one is used up */
@@ -298,12 +299,15 @@ conclude(struct session *s, struct question *q)
 		return;
 	}
 	if (q->code < 300 && (refusal = keep_tickets(t, q)) != REPLY_COUNT) {
-		session_reply(s, refusal, NULL);
+		rejection_tell_reply(s, NULL, q->forward_path, refusal, NULL);
+		session_say(s, refusal, NULL);
 		return;
 	}
 	session_reply_raw(s, q->code, str_of(q->enhanced), str_of(q->text));
 	if (q->code >= 300) {
 		log_rejected(s, q);
+		if (q->code >= 400)
+			rejection_tell(s, q->forward_path, q->code, str_of(q->enhanced), str_of(q->text));
 		if (q->code >= 500)
 			s->unknown_rcpts++;
 		return;
@@ -500,9 +504,10 @@ refuse(struct session *s, enum reply reply)
 	log_info("rejected", log_hex(LOG_FIELD_session, s->id), log_text(LOG_FIELD_address, s->address),
 	    log_text(LOG_FIELD_helo, s->helo), log_hex(LOG_FIELD_message, s->transaction->id),
 	    log_text(LOG_FIELD_from, s->transaction->reverse_path), log_u64(LOG_FIELD_code, reply_code(reply)));
+	rejection_tell_reply(s, NULL, s->transaction->rcpts == 1 ? s->transaction->first_rcpt : NULL, reply, size);
 	transaction_drop(s);
 	session_enter(s, STATE_READY);
-	session_reply(s, reply, size);
+	session_say(s, reply, size);
 }
 
 /* Its whole text is here: the rest of it and COMMIT leave when the window has room for that rest. */

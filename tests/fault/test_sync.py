@@ -85,6 +85,30 @@ def test_FD_the_journal_is_synced_between_the_bytes_and_the_250(traced):
                for call in between), "no sync behind what was written"
 
 
+def count_syncs(daemon, refused):
+    """Syncs of queue while three messages come in, each behind so many refused recipients."""
+    pid = daemon.pids("queue")[0]
+    trace = strace.Strace(pid, "-xx", "-s", "300000", trace=CALLS)
+    for number in range(3):
+        with smtp.Client(daemon.port) as client:
+            client.ehlo()
+            client.command("MAIL FROM:<a@c.example>", 250)
+            for other in range(refused):
+                client.command(f"RCPT TO:<u{other}@-.example>", 501)
+            client.command("RCPT TO:<b@far.example>", 250)
+            client.data(smtp.message(f"{refused}.{number}"))
+        # Its delivery is recorded before the next comes in, so that no two rounds share a commit.
+        daemon.wait_queue_empty()
+    calls = trace.stop()
+    return len([call for call in calls if call.name in SYNCS and call.result == 0])
+
+
+@pytest.mark.root
+def test_what_was_refused_costs_no_sync(traced):
+    assert count_syncs(traced, 3) <= count_syncs(traced, 0)
+    assert len(traced.ctl_json("history", "--event", "rejected")) == 9
+
+
 @pytest.mark.root
 @pytest.mark.parametrize("size", [70000, 200000])
 def test_FD_a_large_one_is_synced_between_the_bytes_and_the_250(traced, size):

@@ -17,7 +17,7 @@ struct means {
 static const struct means means[] = {
 	/* settings */
 	{ "defaults of the settings", "", "settings warn-interval 14400 max-deferred 100 ttl 345600 max-mails 1000 max-rcpt 1000 max-message-size 36700160 sub-addr-delim 43 srs-ttl 345600\n" },
-	{ "defaults of our own", "", "own spool \"/var/spool/postern\" runtime \"/run/postern\" smtp-workers 0 mta-workers 0 bounce-ttl 172800 retry-min 600 retry-max 14400 queue-size 68719476736 queue-memory 33554432 bounce-language \"en\" log-text\n" },
+	{ "defaults of our own", "", "own spool \"/var/spool/postern\" runtime \"/run/postern\" smtp-workers 0 mta-workers 0 bounce-ttl 172800 retry-min 600 retry-max 14400 queue-size 68719476736 queue-memory 33554432 bounce-language \"en\" history-keep 604800 history-size 1073741824 log-text\n" },
 	{ "seconds, minutes, hours, days", "bounce warn-interval 1s, 2m, 3h, 4d\n", "warn-interval 1 warn-interval 120 warn-interval 10800 warn-interval 345600" },
 	{ "warn-intervals rise", "bounce warn-interval 3h, 1h, 2h\n", "warn-interval 3600 warn-interval 7200 warn-interval 10800" },
 	{ "warn-interval replaces the whole set", "bounce warn-interval 1h, 2h\nbounce warn-interval 3h\n", "settings warn-interval 10800 max" },
@@ -46,6 +46,9 @@ static const struct means means[] = {
 	{ "the life of reports", "bounce ttl 12h\n", "bounce-ttl 43200" },
 	{ "soft-bounce", "soft-bounce\n", "soft-bounce" },
 	{ "reports for the postmaster", "bounce postmaster\n", "bounce-postmaster" },
+	{ "how long history is kept", "history keep 2d\n", "history-keep 172800" },
+	{ "how large it grows", "history size 2M\n", "history-size 2097152" },
+	{ "history without names", "history anonymise\n", "history-anonymise" },
 	{ "a DNS server", "dns server \"127.0.0.1@5353\"\n", "dns-server \"127.0.0.1@5353\"" },
 	{ "a DNS server by IPv6", "dns server \"::1\"\n", "dns-server \"::1\"" },
 	{ "log json", "log json\n", "log-json" },

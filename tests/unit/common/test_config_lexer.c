@@ -64,6 +64,9 @@ static const struct reads reads[] = {
 	    "table spool { log = dns }\naction \"m\" mbox alias <spool>\naction log mbox\naction dns mbox\n"
 	    "action retry mbox\naction workers mbox\nmatch for any action retry\n",
 	    "name \"retry\" mbox" },
+	{ "words after history are names elsewhere",
+	    "action keep mbox\naction history mbox\naction anonymise mbox\nmatch for any action anonymise\n",
+	    "name \"anonymise\" mbox" },
 	{ "words after bounce are names elsewhere",
 	    "action contact mbox\naction language mbox\naction template mbox\naction postmaster mbox\naction soft-bounce mbox\n"
 	    "match for any action template\n",

@@ -87,6 +87,7 @@ static const char *const supported[] = {
 	"spool \"/a\"\nruntime \"/b\"\nsmtp workers 1\nmta workers 2\nmta private-destinations { 10.0.0.0/8 }\n",
 	"queue retry 1m 1h\nqueue size 1G\nqueue memory 1M\ndns server \"127.0.0.1\"\nlog json\n",
 	"bounce contact a@b.example\nbounce language de\nbounce template \"/a\"\nbounce postmaster\nbounce ttl 1d\nsoft-bounce\n",
+	"history keep 1d\nhistory size 1M\nhistory anonymise\n",
 };
 /* clang-format on */
 

@@ -160,6 +160,8 @@ static const struct {
 	{ ".It Ic log text", ".Ic log text", " log-text\n" },
 	{ ".It Ic bounce language", ".Ql en", " bounce-language \"en\"" },
 	{ ".It Ic bounce ttl", ".Ql 2d", " bounce-ttl 172800" },
+	{ ".It Ic history keep", ".Ql 7d", " history-keep 604800" },
+	{ ".It Ic history size", ".Ql 1G", " history-size 1073741824" },
 	{ ".It Ic queue memory", ".Ql 32M", " queue-memory 33554432" },
 	{ ".It Ic queue retry", ".Ql 10m\nand\n.Ql 4h", " retry-min 600 retry-max 14400" },
 	{ ".It Ic queue size", ".Ql 64G", " queue-size 68719476736" },

@@ -18,6 +18,7 @@ static const struct {
 } matrix[] = {
 	{ PROTO_STATUS_ASK_TYPE, true, false },
 	{ PROTO_QUEUE_LIST_TYPE, true, true },
+	{ PROTO_HISTORY_LIST_TYPE, true, true },
 	{ PROTO_QUEUE_READ_TYPE, true, true },
 	{ PROTO_QUEUE_BACKUP_TYPE, true, false },
 	{ PROTO_QUEUE_CHANGE_TYPE, true, true },

@@ -285,6 +285,36 @@ test_lazy_steps_wait_for_company_but_not_long(void **state)
 	stop();
 }
 
+/* History of what was refused: strangers must not have it cost a sync. */
+static void
+test_an_idle_step_has_no_commit_of_its_own_while_others_come(void **state)
+{
+	static const enum step_kind kinds[] = { STEP_LAZY, STEP_URGENT, STEP_ACCEPT };
+	int64_t from;
+	size_t i, n = 0;
+
+	(void)state;
+	start(0);
+	sync_is_free = true;
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		(void)add(n++, STEP_IDLE, run_write, 0);
+		(void)add(n++, STEP_IDLE, run_write, 0);
+		from = now_ms();
+		(void)add(n++, kinds[i], run_write, 0);
+		wait_for(n);
+		assert_int_equal(committer_commits(committer), i + 1);
+		assert_int_equal(notes[n - 1].seen, n - 1);
+		if (notes[n - 1].at_ms - from >= COMMITTER_IDLE_MS / 2)
+			fail_msg("step %zu waited for %lld ms", n - 1, (long long)(notes[n - 1].at_ms - from));
+	}
+	from = now_ms();
+	(void)add(n++, STEP_IDLE, run_write, 0);
+	wait_for(n);
+	assert_true(notes[n - 1].at_ms - from >= COMMITTER_IDLE_MS - 1);
+	sync_is_free = false;
+	stop();
+}
+
 static void
 test_what_somebody_waits_for_does_not_wait_for_company(void **state)
 {
@@ -582,6 +612,7 @@ main(void)
 		cmocka_unit_test(test_what_comes_during_a_commit_shares_the_next_in_its_order),
 		cmocka_unit_test(test_a_batch_ends_at_its_limits),
 		cmocka_unit_test(test_lazy_steps_wait_for_company_but_not_long),
+		cmocka_unit_test(test_an_idle_step_has_no_commit_of_its_own_while_others_come),
 		cmocka_unit_test(test_what_somebody_waits_for_does_not_wait_for_company),
 		cmocka_unit_test(test_what_is_there_is_committed_before_the_end),
 		cmocka_unit_test(test_done_may_hand_over_more_even_at_the_end),

@@ -96,7 +96,7 @@ test_history_is_pruned_in_bounded_steps(void **state)
 	put(&spool, times, 100);
 	for (left = 80; more; left -= left > 20 ? 20 : 0) {
 		txn = begin(&spool);
-		more = store_prune_history(txn, times[80], 20);
+		more = store_prune_history(txn, times[80], UINT64_MAX, 20);
 		commit(txn);
 		assert_int_equal(list(&spool, NULL, 100), left);
 	}
@@ -105,9 +105,104 @@ test_history_is_pruned_in_bounded_steps(void **state)
 	assert_int_equal(times[0], 5000800);
 	expect_clean(&spool);
 	txn = begin(&spool);
-	assert_false(store_prune_history(txn, UINT64_MAX, 1000));
+	assert_false(store_prune_history(txn, UINT64_MAX, UINT64_MAX, 1000));
 	commit(txn);
 	assert_int_equal(list(&spool, NULL, 0), 0);
+	spool_free(&spool);
+}
+
+static uint64_t
+bytes_of(struct spool *spool, bool counted)
+{
+	struct store_txn *txn = reading(spool);
+	uint64_t bytes = counted ? store_history_bytes(txn) : db_bytes(txn, DB_HISTORY);
+
+	store_read_end(txn);
+	return bytes;
+}
+
+static void
+test_history_is_pruned_to_a_size_and_the_bytes_are_exact(void **state)
+{
+	uint64_t times[100], i, all, kept;
+	struct spool spool;
+	struct store_txn *txn;
+	bool more;
+
+	(void)state;
+	for (i = 0; i < 100; i++)
+		times[i] = 5000000 + i * 10;
+	spool_new(&spool, 0);
+	assert_int_equal(bytes_of(&spool, true), 0);
+	put(&spool, times, 100);
+	all = bytes_of(&spool, true);
+	assert_int_equal(all, bytes_of(&spool, false));
+	spool_reopen(&spool);
+	for (more = true; more;) {
+		txn = begin(&spool);
+		more = store_prune_history(txn, 0, all / 2, 7);
+		commit(txn);
+		assert_int_equal(bytes_of(&spool, true), bytes_of(&spool, false));
+	}
+	kept = bytes_of(&spool, true);
+	assert_true(kept <= all / 2 && kept > all / 2 - all / 100);
+	assert_int_equal(list(&spool, times, 50), 50);
+	assert_int_equal(times[49], 5000990);
+	expect_clean(&spool);
+	txn = begin(&spool);
+	assert_false(store_prune_history(txn, 0, 0, 1000));
+	commit(txn);
+	assert_int_equal(bytes_of(&spool, true), 0);
+	expect_clean(&spool);
+	spool_free(&spool);
+}
+
+/* As it is where the store was made before they were counted. */
+static void
+test_bytes_that_were_never_counted_are_counted_at_the_next_event(void **state)
+{
+	uint64_t times[] = { 5000000, 5000010, 5000020 };
+	struct spool spool;
+	struct store_txn *txn;
+
+	(void)state;
+	spool_new(&spool, 0);
+	put(&spool, times, 2);
+	txn = begin(&spool);
+	assert_true(db_delete(txn, DB_META, S("history_bytes")));
+	commit(txn);
+	assert_int_equal(bytes_of(&spool, true), 0);
+	put(&spool, times + 2, 1);
+	assert_int_equal(bytes_of(&spool, true), bytes_of(&spool, false));
+	expect_clean(&spool);
+	spool_free(&spool);
+}
+
+static void
+test_history_is_walked_both_ways(void **state)
+{
+	const uint64_t times[] = { 100, 200, 300 };
+	struct store_event event;
+	struct spool spool;
+	struct store_txn *txn;
+	uint64_t at = UINT64_MAX;
+	struct str value;
+	size_t i;
+
+	(void)state;
+	spool_new(&spool, 0);
+	put(&spool, times, 3);
+	txn = reading(&spool);
+	for (i = 3; i > 0; i--, at = event.time_us) {
+		assert_int_equal(store_step_history(txn, at, true, &event, &value, NULL), STORE_FOUND);
+		assert_int_equal(event.time_us, times[i - 1]);
+		assert_int_equal(event.event, EVENT_DEFERRED);
+	}
+	assert_int_equal(store_step_history(txn, at, true, &event, &value, NULL), STORE_NONE);
+	assert_int_equal(store_step_history(txn, 250, true, &event, &value, NULL), STORE_FOUND);
+	assert_int_equal(event.time_us, 200);
+	assert_int_equal(store_step_history(txn, 300, false, &event, &value, NULL), STORE_NONE);
+	store_read_end(txn);
 	spool_free(&spool);
 }
 
@@ -184,6 +279,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_events_of_one_moment_are_all_listed),
 		cmocka_unit_test(test_history_is_pruned_in_bounded_steps),
+		cmocka_unit_test(test_history_is_pruned_to_a_size_and_the_bytes_are_exact),
+		cmocka_unit_test(test_bytes_that_were_never_counted_are_counted_at_the_next_event),
+		cmocka_unit_test(test_history_is_walked_both_ways),
 		cmocka_unit_test(test_numbers_are_kept_and_seen_at_once),
 		cmocka_unit_test(test_state_comes_back_under_its_kind_and_key),
 	};

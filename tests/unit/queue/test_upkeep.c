@@ -26,14 +26,14 @@ clock_gettime(clockid_t clock, struct timespec *out)
 
 static _Atomic unsigned prunes;
 
-bool __real_store_prune_history(struct store_txn *txn, uint64_t before_us, size_t limit);
-bool __wrap_store_prune_history(struct store_txn *txn, uint64_t before_us, size_t limit);
+bool __real_store_prune_history(struct store_txn *txn, uint64_t before_us, uint64_t bytes_max, size_t limit);
+bool __wrap_store_prune_history(struct store_txn *txn, uint64_t before_us, uint64_t bytes_max, size_t limit);
 
 bool
-__wrap_store_prune_history(struct store_txn *txn, uint64_t before_us, size_t limit)
+__wrap_store_prune_history(struct store_txn *txn, uint64_t before_us, uint64_t bytes_max, size_t limit)
 {
 	prunes++;
-	return __real_store_prune_history(txn, before_us, limit);
+	return __real_store_prune_history(txn, before_us, bytes_max, limit);
 }
 
 static size_t
@@ -100,7 +100,7 @@ left_after_a_round(const uint64_t *ages_us, size_t count)
 static void
 test_history_is_kept_for_its_time(void **state)
 {
-	const uint64_t keep_us = QUEUE_HISTORY_KEEP_S * SECOND_US;
+	const uint64_t keep_us = (uint64_t)world.config.history_keep_s * SECOND_US;
 	const uint64_t ages_us[] = { keep_us + 3600 * SECOND_US, keep_us - 3600 * SECOND_US, SECOND_US };
 
 	(void)state;

@@ -492,6 +492,8 @@ configure(void)
 	world.config.spool = world.dir;
 	world.config.queue_size = (uint64_t)1 << 30;
 	world.config.queue_memory = 8 * 1024 * 1024;
+	world.config.history_keep_s = 7 * 24 * 3600;
+	world.config.history_size = (uint64_t)1 << 30;
 	world.config.queue_ttl_s = 3600;
 	world.config.bounce_ttl_s = 172800;
 	world.config.queue_retry_min_s = 600;

@@ -187,6 +187,8 @@ world_queue(void *arg, enum proto_type type, uint64_t id, const union proto_mess
 
 	(void)arg;
 	(void)fd;
+	if (type == PROTO_REJECTED_TYPE) /* id is the session's */
+		return msg->rejected.code >= 400;
 	if (type == PROTO_BEGIN_TYPE) {
 		invariant(m == NULL && world.messages_count < WORLD_MESSAGES_MAX);
 		m = &world.messages[world.messages_count++];
