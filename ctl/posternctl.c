@@ -117,7 +117,9 @@ control(int argc, char **argv)
 {
 	struct option all[OPTIONS + FILTERS_MAX + HISTORY_OPTIONS_MAX + 1] = { 0 };
 	char socket[RUNTIME_PATH_MAX + 1];
-	struct options options = { .socket = runtime_path("control.sock", socket), .interval_s = 1, .spool = "/var/spool/postern" };
+	struct options options = {
+		.socket = runtime_path("control.sock", socket), .interval_s = 1, .spool = "/var/spool/postern"
+	};
 	int letter;
 
 	memcpy(all, long_options, sizeof(long_options));

@@ -30,9 +30,10 @@ struct mail {
 	int64_t created_ms;
 	unsigned body_type; /* enum proto_body */
 	uint64_t owner;
-	bool notification; /* a report of ours: what becomes of it is told to nobody but, where configured, postmaster */
-	bool last;         /* it was for postmaster already */
-	unsigned ret;      /* enum proto_ret */
+	bool
+	    notification; /* a report of ours: what becomes of it is told to nobody but, where configured, postmaster */
+	bool last;        /* it was for postmaster already */
+	unsigned ret;     /* enum proto_ret */
 	struct str envid;
 	struct str reverse_path;
 	char bytes[];

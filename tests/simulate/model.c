@@ -385,7 +385,9 @@ counter_of(enum record_event event, const struct record_history *h)
 	case EVENT_EXPIRED: return 3;
 	case EVENT_REMOVED: return 4;
 	case EVENT_DELAYED:
-	case EVENT_REJECTED: break;
+	case EVENT_REJECTED:
+	case EVENT_NONE:
+	case RECORD_EVENT_COUNT: break;
 	}
 	return COUNTED;
 }
@@ -642,7 +644,9 @@ end_index(enum record_event event)
 	case EVENT_ACCEPTED:
 	case EVENT_DEFERRED:
 	case EVENT_DELAYED:
-	case EVENT_REJECTED: break;
+	case EVENT_REJECTED:
+	case EVENT_NONE:
+	case RECORD_EVENT_COUNT: break;
 	}
 	return END_WAITS;
 }
