@@ -114,7 +114,7 @@ struct store {
 	int data_fd; /* LMDB's */
 	struct journal *journal;
 	store_mask_fn *mask; /* may be NULL */
-	uint64_t number; /* its own, by chance: what belongs to it knows it by that */
+	uint64_t number;     /* its own, by chance: what belongs to it knows it by that */
 	uint64_t size_max;
 	uint64_t page_size;
 	uint64_t prealloc_step; /* 0: this file system cannot */

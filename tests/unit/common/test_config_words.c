@@ -18,13 +18,13 @@ static const char *const words[] = { CONFIG_KEYWORDS(WORD) CONFIG_OWN_WORDS(OWN_
 static const char *const own[] = { CONFIG_OWN_WORDS(OWN_WORD) };
 
 /* Of statements and options that are not carried out yet, and reserved for nothing. */
-static const char *const not_in_sample[] = { "admd", "auth", "auth-optional", "backup", "bypass", "ca",
-	"cert", "chain", "chroot", "ciphers", "commit", "compression", "connect", "data", "data-line", "dhe",
-	"disconnect", "ehlo", "encryption", "expand-only", "fcrdns", "filter", "forward-only", "group", "helo-src",
-	"hostnames", "inet4", "junk", "key", "lmtp", "masquerade", "max-deferred", "mda", "mx", "no-verify",
-	"noop", "phase", "pki", "proc", "proc-exec", "protocols", "proxy-v2", "quit", "rdns", "received-auth",
-	"recipient", "report", "rewrite", "rset", "scheduler", "senders", "smtp-in", "smtp-out", "smtps", "srs",
-	"tagged", "tls", "tls-require", "verify", "virtual", "warn-interval", "wrapper" };
+static const char *const not_in_sample[] = { "admd", "auth", "auth-optional", "backup", "bypass", "ca", "cert", "chain",
+	"chroot", "ciphers", "commit", "compression", "connect", "data", "data-line", "dhe", "disconnect", "ehlo",
+	"encryption", "expand-only", "fcrdns", "filter", "forward-only", "group", "helo-src", "hostnames", "inet4",
+	"junk", "key", "lmtp", "masquerade", "max-deferred", "mda", "mx", "no-verify", "noop", "phase", "pki", "proc",
+	"proc-exec", "protocols", "proxy-v2", "quit", "rdns", "received-auth", "recipient", "report", "rewrite", "rset",
+	"scheduler", "senders", "smtp-in", "smtp-out", "smtps", "srs", "tagged", "tls", "tls-require", "verify",
+	"virtual", "warn-interval", "wrapper" };
 
 /* The file, terminated, which the caller frees. */
 static char *
