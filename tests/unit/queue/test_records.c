@@ -205,11 +205,14 @@ test_a_piece_is_no_recipient_of_the_same_key(void **state)
 }
 
 /* What the first format had of a message, written by hand: all before the line "since format 2". */
+/* clang-format off */
 #define FORMAT_1(F) \
 	F(str, reverse_path, PROTO_ADDRESS_MAX) F(u64, size, UINT64_MAX) F(u64, created_ms, INT64_MAX) \
 	F(u64, look_ms, INT64_MAX) F(choice, body, 1) F(str, origin, PROTO_NAME_MAX) F(u64, owner, UINT32_MAX) \
 	F(u64, recipients, UINT32_MAX) F(boolean, unrouted, 1) F(blob, preamble, PROTO_PREAMBLE_MAX)
 struct format_1 { FORMAT_1(FIELDS_MEMBER) };
+/* clang-format on */
+
 FIELDS_FUNCTION(format_1_fields, format_1, FORMAT_1)
 
 static struct buf
