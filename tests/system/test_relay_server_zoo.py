@@ -169,6 +169,6 @@ def test_only_delivered_mail_is_taken(zoo):
 
 
 def test_connections_are_used_again(zoo):
-    """20 messages of a row over the one connection the server allows."""
+    """All messages of a row over the one connection the server allows."""
     row = next(row for row in ROWS if row.sentence == "more connections are refused")
     assert sum(session.mails > 0 for session in row.server.sessions) == 1
