@@ -71,7 +71,7 @@
 	/* handing out */ \
 	L(QUEUE_JOB_RCPTS_MAX,         100,      "recipients of one job") \
 	L(QUEUE_JOBS_MAX,              500,      "jobs of one relay worker") \
-	L(QUEUE_JOBS_BALANCE,          8,        "jobs a worker that knows the destination may have more than the idlest") \
+	L(QUEUE_JOBS_BALANCE,          20,       "jobs a worker that knows the destination may have more than the idlest") \
 	L(QUEUE_JOBS_PENDING_BYTES,    4194304,  "bytes that wait for a worker to read when it gets no more jobs") \
 	L(QUEUE_CONCURRENCY_START,     5,        "jobs of a destination at first") \
 	L(QUEUE_CONCURRENCY_MAX,       20,       "jobs of a destination at most") \
